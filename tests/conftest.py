@@ -1,0 +1,58 @@
+"""For every test: nothing may be left running, and every test has a FLYTE_HOME of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import looptime
+import psutil
+import pytest
+from tests.support import wait_until
+
+# Threads that live as long as the process by design.
+_KEPT_THREADS = ("flyte-background", "pytest", "ThreadPoolExecutor-pyqwest")
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(_KEPT_THREADS)}
+
+
+def _children() -> set[psutil.Process]:
+    return {
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+    }
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """A test marked `looptime` runs on a loop whose time jumps when everybody waits.
+
+    (looptime's own plugin makes a second loop around every test and never closes it: it is switched off.)
+    """
+    virtual = item.get_closest_marker("looptime") is not None
+    return {"loop": looptime.new_event_loop if virtual else asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def flyte_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory of this test's own, and no configuration of the developer's."""
+    home = tmp_path / "flyte-home"
+    monkeypatch.setenv("FLYTE_HOME", str(home))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("FLYTECTL_CONFIG", "UCTL_CONFIG", "FLYTE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(flyte_home: Path) -> Iterator[None]:
+    """A thread or process that outlives its test fails the test."""
+    threads, children = _threads(), _children()
+    yield
+    wait_until(lambda: not (_threads() - threads), timeout_seconds=5)
+    wait_until(lambda: not (_children() - children), timeout_seconds=5)
