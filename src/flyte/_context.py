@@ -1,0 +1,180 @@
+"""Where words meet engines.
+
+Words (`Task`, `@trace`, `group`) call the `Runtime` that they find here; an engine (local, remote) implements it and
+puts it here before user code runs.  So no word imports an engine, and a task's code cannot tell which one it is in.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from flyte._ids import ActionID
+from flyte._interface import NativeInterface
+
+Mode = Literal["local", "remote", "hybrid"]
+
+
+class Callee(Protocol):
+    """What an engine may be asked to run or record: a task, or a traced function."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def interface(self) -> NativeInterface: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One call that user code makes: what, and with which arguments.
+
+    Compared by identity: the engine remembers between `recall` and `record` which name it gave to a call.
+    """
+
+    callee: Callee
+    arguments: Mapping[str, Any]
+    """Every input by its name, defaults filled in (in the order of the interface)."""
+    group: str | None = None
+    blocking: bool = False
+    """The caller cannot wait: the engine must run the call without suspending (see `_kit.aio.drive`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a traced call ended: a value or an error, and when."""
+
+    value: Any = None
+    error: BaseException | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    def unwrap(self) -> Any:
+        """The value; an error is raised."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Runtime(Protocol):
+    """What an engine offers to words.  `LocalRuntime` and `RemoteRuntime` implement it."""
+
+    async def call(self, call: Call) -> Any:
+        """Run a task and return its value; raises what the task raised, as the classes of `flyte.errors`."""
+        ...
+
+    async def recall(self, call: Call) -> Outcome | None:
+        """The recorded outcome of a traced call, if an earlier attempt made the same call; else None."""
+        ...
+
+    async def record(self, call: Call, outcome: Outcome) -> None:
+        """Keep the outcome of a traced call that `recall` did not know."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RawDataPath:
+    """Prefix under which a task stores files and large values."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPaths:
+    """Where an attempt reads the previous checkpoint from, and where it writes its own."""
+
+    prev_checkpoint_path: str | None
+    checkpoint_path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupData:
+    """Name of the group that surrounds a call."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBundle:
+    """Where the code of a run is (`tgz` or `pkl`: an address) and which version it has."""
+
+    computed_version: str
+    destination: str = "."
+    tgz: str | None = None
+    pkl: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContext:
+    """What `flyte.ctx()` returns: the running task's identity, paths and surroundings.
+
+    Example:
+        >>> ctx = flyte.ctx()
+        >>> if ctx:
+        ...     print(ctx.action.run_name, ctx.attempt_number)
+    """
+
+    action: ActionID
+    version: str
+    raw_data_path: RawDataPath
+    output_path: str
+    run_base_dir: str
+    input_path: str | None = None
+    report: Any = None
+    group_data: GroupData | None = None
+    checkpoint_paths: CheckpointPaths | None = None
+    code_bundle: CodeBundle | None = None
+    compiled_image_cache: Any = None
+    data: dict[str, Any] = field(default_factory=dict)
+    mode: Mode = "remote"
+    interactive_mode: bool = False
+    custom_context: dict[str, str] = field(default_factory=dict)
+    disable_run_cache: bool = False
+    run_start_time: datetime | None = None
+    task_name: str | None = None
+    attempt_number: int = 0
+    """0 for the first attempt (as `FLYTE_ATTEMPT_NUMBER`)."""
+
+    def replace(self, **changes: Any) -> "TaskContext":
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def is_in_cluster(self) -> bool:
+        """Whether the task runs under a control plane (not in the caller's own process)."""
+        return self.mode == "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Everything that surrounds user code at one moment."""
+
+    runtime: Runtime
+    task: TaskContext
+    trace: str | None = None
+    """Name of the traced function that is running, if any: tasks may not be called in it."""
+
+
+_scope: ContextVar[Scope | None] = ContextVar("flyte_scope", default=None)
+
+
+def scope() -> Scope | None:
+    """What surrounds the caller; None outside of tasks."""
+    return _scope.get()
+
+
+@contextmanager
+def entered(new: Scope) -> Iterator[Scope]:
+    """Run a block inside `new`; engines use it around user code, words to add a group or a trace."""
+    token = _scope.set(new)
+    try:
+        yield new
+    finally:
+        _scope.reset(token)
+
+
+def ctx() -> TaskContext | None:
+    """Context of the running task; None (falsy) outside of tasks."""
+    here = _scope.get()
+    return here.task if here else None

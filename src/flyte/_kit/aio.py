@@ -1,0 +1,86 @@
+"""The bridge between blocking code and coroutines.  No other module of the SDK makes an event loop.
+
+Three ways across, each for one situation:
+
+* `run_main(coro)`: a process's own main coroutine, on the main thread (`asyncio.run`).
+* `background()`: one daemon thread with a loop that lives as long as the process.  Blocking callers hand
+  it a coroutine and wait; coroutines of *another* loop await it without blocking their own.
+* `drive(coro)`: a coroutine that is known never to wait is stepped in place, without any loop.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from functools import cache
+from typing import Any, TypeVar
+
+from flyte._kit.stepping import drive as drive
+
+T = TypeVar("T")
+
+
+class Background:
+    """An event loop on a daemon thread.
+
+    A daemon thread with the same loop serves notebooks, scripts and task processes alike: the user's own
+    loop, if there is one, is never blocked by ours and never blocks ours.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()  # noqa: TID251 - this is the one home of loops
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, coro: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start `coro` on the background loop; the future can be waited for or cancelled from any thread."""
+        return asyncio.run_coroutine_threadsafe(coro, self._loop)
+
+    def wait(self, coro: Coroutine[Any, Any, T]) -> T:
+        """Run `coro` to its end and return its value; the calling thread blocks.
+
+        Raises:
+            RuntimeError: when called from the background loop itself, which would wait for itself forever.
+        """
+        if threading.current_thread() is self._thread:
+            coro.close()
+            raise RuntimeError(
+                f"{coro.__qualname__} was called in a blocking way from the SDK's own event loop; await its `.aio` form"
+            )
+        future = self.submit(coro)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def join(self, coro: Coroutine[Any, Any, T]) -> T:
+        """Run `coro` on the background loop and await it from any loop (cancelling the wait cancels it)."""
+        if threading.current_thread() is self._thread:
+            return await coro
+        return await asyncio.wrap_future(self.submit(coro))
+
+    def stop(self) -> None:
+        """Cancel what still runs, stop the loop and join the thread."""
+
+        async def cancel_all() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self.submit(cancel_all()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@cache
+def background() -> Background:
+    """The process's one background loop, started at the first use."""
+    return Background("flyte-background")
+
+
+def run_main(coro: Coroutine[Any, Any, T]) -> T:
+    """Run a process's main coroutine on this thread."""
+    return asyncio.run(coro)  # noqa: TID251 - this is the one home of loops

@@ -1,0 +1,423 @@
+"""Every error that the SDK raises on purpose.
+
+::
+
+    RuntimeError
+    ├── BaseRuntimeError                      has code, kind, root_cause, worker
+    │   ├── RuntimeSystemError                the platform failed; trying again may help
+    │   │   ├── UnionRpcError                 the control plane could not be talked to
+    │   │   ├── StorageError                  a file could not be read or written
+    │   │   └── ServerStartError              the embedded control plane could not be started
+    │   ├── RuntimeUnknownError               nobody knows whose failure it is
+    │   ├── InitializationError               call flyte.init() first
+    │   ├── LogsNotYetAvailableError          ask again a little later
+    │   └── RuntimeUserError                  user code failed; `code` is its exception's class
+    │       ├── OOMError                      give the task more memory
+    │       ├── TaskInterruptedError          the machine was taken away
+    │       ├── PrimaryContainerNotFoundError name the main container of the pod
+    │       ├── InvalidImageNameError         correct the name of the image
+    │       ├── ImagePullBackOffError         let the cluster pull the image
+    │       ├── RetriesExhaustedError         the last retry failed too
+    │       ├── NotInTaskContextError         use it inside a task
+    │       ├── CustomError                   raise it to fail with a code of your own
+    │       ├── NonRecoverableError           raise it to fail without further retries
+    │       ├── TaskTimeoutError              a time limit was hit
+    │       │   ├── MaxQueuedTimeExceededError    the task waited too long
+    │       │   ├── MaxRuntimeExceededError       one attempt ran too long
+    │       │   └── DeadlineExceededError         all attempts together took too long
+    │       ├── DefinitionError               (also a ValueError) correct a declaration
+    │       ├── TaskInputError                (also a TypeError) correct the arguments of a call
+    │       ├── RuntimeDataValidationError    correct a value: it does not fit its type
+    │       ├── RestrictedTypeError           use another type in the signature
+    │       ├── InlineIOMaxBytesBreached      pass large values as files
+    │       ├── ConfigError                   correct the configuration file
+    │       ├── ModuleLoadError               make the task's module importable
+    │       ├── CodeBundleError               correct what goes into the code bundle
+    │       ├── DeploymentError               correct what is deployed
+    │       ├── ImageBuildError               correct the image
+    │       ├── InvalidPackageError           correct the name of a system package
+    │       ├── ActionAbortedError            somebody aborted the action
+    │       ├── RemoteTaskNotFoundError       deploy the task first
+    │       ├── RemoteTaskUsageError          call the deployed task as it allows
+    │       ├── SlowDownError                 ask less often
+    │       │   └── ResourceExhaustedError    wait until the control plane has room
+    │       ├── OnlyAsyncIOSupportedError     use the async form of this input or output
+    │       ├── SyncTaskCallInAsyncContextError   write `await task.aio(…)`
+    │       └── TraceDoesNotAllowNestedTasksError call the task outside of the traced function
+    └── ActionNotFoundError                   correct the name of the run or action
+
+On the wire an error is a code, a message and a kind: `to_code` makes them, `from_code` reads them.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+ErrorKind = Literal["system", "unknown", "user"]
+"""Whose failure it is."""
+
+
+class BaseRuntimeError(RuntimeError):
+    """Root of the errors of the SDK.
+
+    Args:
+        code: what happened, as one word; for an exception of user code the name of its class.
+        kind: whose failure it is.
+        root_cause_message: one sentence for the reader; also what `str(error)` gives.
+        worker: which worker reported it, if one did.
+    """
+
+    def __init__(
+        self, code: str, kind: ErrorKind, root_cause_message: str, worker: str | None = None
+    ) -> None:
+        super().__init__(root_cause_message)
+        self.code = code
+        self.kind: ErrorKind = kind
+        self.root_cause = root_cause_message
+        self.worker = worker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The constructors of the tree differ, so a copy is made from the attributes and not by
+        # calling one again.
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
+
+def _restore(
+    cls: type[BaseRuntimeError], args: tuple[Any, ...], state: dict[str, Any]
+) -> BaseRuntimeError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class RuntimeSystemError(BaseRuntimeError):
+    """The platform failed, not user code; trying again may help."""
+
+    def __init__(self, code: str, message: str, worker: str | None = None) -> None:
+        super().__init__(code, "system", message, worker)
+
+
+class RuntimeUnknownError(BaseRuntimeError):
+    """A failure of which nobody knows whose it is."""
+
+    def __init__(self, code: str, message: str, worker: str | None = None) -> None:
+        super().__init__(code, "unknown", message, worker)
+
+
+class RuntimeUserError(BaseRuntimeError):
+    """User code failed; `code` is the class name of its exception.
+
+    Example:
+        >>> try:
+        ...     await parse(path)
+        ... except flyte.errors.RuntimeUserError as error:
+        ...     if error.code != "FileNotFoundError":
+        ...         raise
+    """
+
+    def __init__(self, code: str, message: str, worker: str | None = None) -> None:
+        super().__init__(code, "user", message, worker)
+
+
+class InitializationError(BaseRuntimeError):
+    """The SDK was used before `flyte.init()` or `flyte.init_from_config()`."""
+
+
+class LogsNotYetAvailableError(BaseRuntimeError):
+    """The action has not written logs yet; ask again a little later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("LogsNotYetAvailable", "system", message)
+
+
+class ActionNotFoundError(RuntimeError):
+    """There is no action of that name in the run."""
+
+
+# --- failures of the platform ---------------------------------------------------------------------
+
+
+class UnionRpcError(RuntimeSystemError):
+    """The control plane could not be talked to; the message names its address."""
+
+
+class StorageError(RuntimeSystemError):
+    """A file could not be read or written; the message names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("StorageError", message)
+
+
+class ServerStartError(RuntimeSystemError):
+    """The embedded control plane could not be started; the message says why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ServerStartError", message)
+
+
+# --- what became of a task ------------------------------------------------------------------------
+
+
+class OOMError(RuntimeUserError):
+    """A task ran out of memory; call it again with more: `task.override(resources=…)`."""
+
+
+class TaskInterruptedError(RuntimeUserError):
+    """A task's machine was taken away, as happens on a spot node."""
+
+
+class PrimaryContainerNotFoundError(RuntimeUserError):
+    """The pod has no container of the name that the pod template calls the primary one."""
+
+
+class InvalidImageNameError(RuntimeUserError):
+    """The name of the image is not valid."""
+
+
+class ImagePullBackOffError(RuntimeUserError):
+    """The cluster cannot pull the image: it does not exist, or the pull secret is missing."""
+
+
+class RetriesExhaustedError(RuntimeUserError):
+    """The last retry failed too."""
+
+
+class NotInTaskContextError(RuntimeUserError):
+    """Something that needs a running task was used outside of one."""
+
+
+class CustomError(RuntimeUserError):
+    """An error of user code with a code of its own, which callers can branch on.
+
+    Example:
+        >>> raise flyte.errors.CustomError("NoData", "table orders is empty on 2026-01-01")
+    """
+
+    @classmethod
+    def from_exception(cls, e: Exception) -> "CustomError":
+        """A `CustomError` whose code is the class name of `e`, and `e` its cause."""
+        error = cls(type(e).__name__, str(e))
+        error.__cause__ = e
+        return error
+
+
+class NonRecoverableError(RuntimeUserError):
+    """Raise it in a task to fail at once, whatever retries are left."""
+
+    def __init__(self, message: str, code: str = "NonRecoverableError") -> None:
+        super().__init__(code, message)
+
+
+class TaskTimeoutError(RuntimeUserError):
+    """A time limit of the task's `Timeout` was hit."""
+
+    def __init__(self, message: str, code: str = "TaskTimeoutError") -> None:
+        super().__init__(code, message)
+
+
+class MaxQueuedTimeExceededError(TaskTimeoutError):
+    """The task waited longer than `Timeout.max_queued_time` before it started."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "MaxQueuedTimeExceeded")
+
+
+class MaxRuntimeExceededError(TaskTimeoutError):
+    """An attempt ran longer than `Timeout.max_runtime`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "MaxRuntimeExceeded")
+
+
+class DeadlineExceededError(TaskTimeoutError):
+    """All attempts and the waiting between them took longer than `Timeout.deadline`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "DeadlineExceeded")
+
+
+class _NamedError(RuntimeUserError):
+    """An error of user code whose code is the name of its class."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(type(self).__name__, message)
+
+
+class ActionAbortedError(_NamedError):
+    """Somebody aborted the action from outside."""
+
+
+# --- declarations, calls and values ---------------------------------------------------------------
+
+
+class DefinitionError(_NamedError, ValueError):
+    """A declaration is wrong: an environment, a task, resources, an image, an override.
+
+    Raised where the declaration is made, not later on a cluster; the message names the field.
+    """
+
+
+class TaskInputError(_NamedError, TypeError):
+    """A call's arguments do not fit the task: one is missing, unknown or given twice."""
+
+
+class RuntimeDataValidationError(RuntimeUserError):
+    """A value does not fit its declared type, or cannot be stored.
+
+    Args:
+        var: which value, as a path: `inputs.rows[3].price`, `outputs.o0`.
+        e: what is wrong with it.
+        task_name: full name of the task, if known.
+    """
+
+    def __init__(self, var: str, e: Exception | str, task_name: str = "") -> None:
+        place = f"{task_name}: {var}" if task_name else var
+        super().__init__("DataValidationError", f"{place}: {e}")
+
+
+class RestrictedTypeError(_NamedError):
+    """A type that tasks may not have in their signature was used."""
+
+
+class InlineIOMaxBytesBreached(_NamedError):  # noqa: N818 - an official name
+    """Values are larger than the task's `max_inline_io_bytes` in all; pass them as files."""
+
+
+class OnlyAsyncIOSupportedError(_NamedError):
+    """Blocking input or output was used where only the async form works."""
+
+
+class SyncTaskCallInAsyncContextError(_NamedError):
+    """A plain task was called on a running event loop; write `await task.aio(…)`."""
+
+
+class TraceDoesNotAllowNestedTasksError(_NamedError):
+    """A task was called inside a traced function; call it outside, or drop `@flyte.trace`."""
+
+
+# --- code, images, configuration ------------------------------------------------------------------
+
+
+class ConfigError(_NamedError):
+    """The configuration is wrong; the message names the file and the entry."""
+
+
+class ModuleLoadError(_NamedError):
+    """A module with tasks cannot be imported; the message carries the module's own error."""
+
+
+class CodeBundleError(_NamedError):
+    """The code bundle could not be made."""
+
+
+class DeploymentError(_NamedError):
+    """Deploying failed, or what it needs is not there."""
+
+
+class ImageBuildError(_NamedError):
+    """Building an image failed."""
+
+
+class InvalidPackageError(RuntimeUserError):
+    """A system package of an image does not exist."""
+
+    def __init__(self, package_name: str, original_error: str) -> None:
+        super().__init__(
+            "InvalidPackageError",
+            f"system package {package_name!r} cannot be installed; correct its name in "
+            "with_apt_packages(): "
+            f"{original_error}",
+        )
+        self.package_name = package_name
+        self.original_error = original_error
+
+
+# --- the control plane says no --------------------------------------------------------------------
+
+
+class RemoteTaskNotFoundError(_NamedError):
+    """There is no deployed task of that name and version."""
+
+    CODE = "RemoteTaskNotFoundError"
+
+
+class RemoteTaskUsageError(_NamedError):
+    """A deployed task was called in a way that it does not allow."""
+
+    CODE = "RemoteTaskUsageError"
+
+
+class SlowDownError(_NamedError):
+    """The control plane asks to be called less often."""
+
+
+class ResourceExhaustedError(SlowDownError):
+    """The control plane has no room for the request now."""
+
+
+# --- the wire -------------------------------------------------------------------------------------
+
+
+class ErrorCode(NamedTuple):
+    """An error as the wire carries it."""
+
+    code: str
+    message: str
+    kind: ErrorKind
+    recoverable: bool
+    """Whether another attempt may be made."""
+
+
+_BY_CODE: dict[str, type[TaskTimeoutError | ActionAbortedError]] = {
+    "MaxQueuedTimeExceeded": MaxQueuedTimeExceededError,
+    "MaxRuntimeExceeded": MaxRuntimeExceededError,
+    "DeadlineExceeded": DeadlineExceededError,
+    "Aborted": ActionAbortedError,
+    "ActionAbortedError": ActionAbortedError,
+}
+"""Codes that mean one thing, whoever is to blame."""
+
+_BY_PART_OF_CODE: tuple[tuple[str, type[RuntimeUserError | RuntimeUnknownError]], ...] = (
+    ("OOM", OOMError),
+    ("Interrupted", TaskInterruptedError),
+    ("PrimaryContainerNotFound", PrimaryContainerNotFoundError),
+    ("RetriesExhausted", RetriesExhaustedError),
+    ("Unknown", RuntimeUnknownError),
+    ("InvalidImageName", InvalidImageNameError),
+    ("ImagePullBackOff", ImagePullBackOffError),
+)
+"""Parts of a code of kind user; there are codes like `ContainersNotReady|ImagePullBackOff`."""
+
+
+def from_code(
+    code: str, message: str, kind: str = "user", worker: str | None = None
+) -> BaseRuntimeError:
+    """The error that a code on the wire stands for; `code` is kept as the backend wrote it.
+
+    Example:
+        >>> from_code("OOMKilled", "the task used more than 2Gi")
+        OOMError('the task used more than 2Gi')
+    """
+    if named := _BY_CODE.get(code):
+        error: BaseRuntimeError = named(message)
+        error.code, error.worker = code, worker
+        return error
+    match kind.lower():
+        case "system":
+            return RuntimeSystemError(code, message, worker)
+        case "user":
+            found = (error_type for part, error_type in _BY_PART_OF_CODE if part in code)
+            return next(found, RuntimeUserError)(code, message, worker)
+        case _:
+            return RuntimeUnknownError(code, message, worker)
+
+
+def to_code(exc: BaseException) -> ErrorCode:
+    """What to write on the wire for an exception; the inverse of `from_code`.
+
+    Example:
+        >>> to_code(ValueError("no rows"))
+        ErrorCode(code='ValueError', message='no rows', kind='user', recoverable=True)
+    """
+    recoverable = not isinstance(exc, NonRecoverableError)
+    if isinstance(exc, BaseRuntimeError):
+        return ErrorCode(exc.code, exc.root_cause, exc.kind, recoverable)
+    return ErrorCode(type(exc).__name__, str(exc) or repr(exc), "user", recoverable)
