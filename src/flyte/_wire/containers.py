@@ -1,0 +1,141 @@
+"""The container or pod that runs a task, and the command line in it."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from flyteidl2.core import literals_pb2, tasks_pb2
+
+from flyte import _image, errors
+from flyte._context import CodeBundle
+from flyte._kit import optional
+from flyte._pod import PodTemplate
+from flyte._task import TaskTemplate
+from flyte._wire import loading, resources
+from flyte._wire.serialization import SerializationContext
+
+COMMAND = "a0"
+PRIMARY = "primary_container_name"
+"""Key in a template's `config` that names the task's own container of a pod."""
+
+_PLACEHOLDERS = (
+    ("--raw-data-path", "{{.rawOutputDataPrefix}}"),
+    ("--checkpoint-path", "{{.checkpointOutputPrefix}}"),
+    ("--prev-checkpoint", "{{.prevCheckpointPrefix}}"),
+    ("--run-name", "{{.runName}}"),
+    ("--name", "{{.actionName}}"),
+    ("--run-start-time", "{{.runStartTime}}"),
+)
+"""Options whose values the control plane puts in."""
+
+
+def fill(
+    template: tasks_pb2.TaskTemplate,
+    task: TaskTemplate[..., Any, Any],
+    context: SerializationContext,
+) -> None:
+    """Set the template's target: a container, or a pod for a task with a `PodTemplate` of its own."""
+    if isinstance(task.pod_template, PodTemplate):
+        template.k8s_pod.CopyFrom(_pod(task, task.pod_template, args(task, context)))
+        template.config[PRIMARY] = task.pod_template.primary_container_name
+        return
+    template.container.CopyFrom(
+        tasks_pb2.Container(
+            image=_image.image(task.image).uri,
+            args=args(task, context),
+            resources=resources.container_resources(task.resources),
+            env=[
+                literals_pb2.KeyValuePair(key=key, value=value)
+                for key, value in (task.env_vars or {}).items()
+            ],
+        )
+    )
+
+
+def args(task: TaskTemplate[..., Any, Any], context: SerializationContext) -> list[str]:
+    """The command line of the task, with placeholders for what differs between attempts.
+
+    It begins with `a0` itself and the container's command stays empty: so every Flyte 2 client writes it.
+
+    Raises:
+        ModuleLoadError: when a worker could not find the task again.
+    """
+    words = [COMMAND, "--inputs", context.input_path, "--outputs-path", context.output_path]
+    words += ["--version", context.version]
+    for option, placeholder in _PLACEHOLDERS:
+        words += [option, placeholder]
+    bundle = context.code_bundle
+    if bundle is not None:
+        words += _bundle_args(bundle)
+    if bundle is None or bundle.pkl is None:
+        words += _resolver_args(task, context)
+    return words
+
+
+def _bundle_args(bundle: CodeBundle) -> list[str]:
+    if bundle.pkl is not None:
+        return ["--pkl", bundle.pkl, "--dest", bundle.destination]
+    return ["--tgz", bundle.tgz, "--dest", bundle.destination] if bundle.tgz else []
+
+
+def _resolver_args(task: Any, context: SerializationContext) -> list[str]:
+    resolver = getattr(task, "task_resolver", None)
+    if resolver is not None:
+        own = resolver.loader_args(task, context.root_dir)
+        return ["--resolver", resolver.import_path, *own]
+    return ["--resolver", loading.RESOLVER, *loading.loader_args(task, context.root_dir)]
+
+
+def _pod(
+    task: TaskTemplate[..., Any, Any], template: PodTemplate, args: list[str]
+) -> tasks_pb2.K8sPod:
+    spec = _spec(template)
+    name = template.primary_container_name
+    primary = next((each for each in spec["containers"] if each.get("name") == name), None)
+    if primary is None:
+        there = ", ".join(str(each.get("name")) for each in spec["containers"]) or "none"
+        raise errors.DefinitionError(
+            f"task {task.name!r}: its pod template has no container {name!r} (it has {there}); "
+            "name the task's own container with primary_container_name"
+        )
+    _fill_primary(primary, task, args)
+    pod = tasks_pb2.K8sPod(primary_container_name=name)
+    pod.metadata.labels.update(template.labels or {})
+    pod.metadata.annotations.update(template.annotations or {})
+    pod.pod_spec.update(spec)
+    return pod
+
+
+def _spec(template: PodTemplate) -> dict[str, Any]:
+    """The pod spec as Kubernetes' JSON, a copy."""
+    given = template.pod_spec
+    if given is None:
+        spec: dict[str, Any] = {"containers": [{"name": template.primary_container_name}]}
+    elif isinstance(given, Mapping):
+        spec = copy.deepcopy(dict(given))
+    else:
+        client = optional.module("kubernetes.client", "a PodTemplate with a V1PodSpec")
+        spec = client.ApiClient().sanitize_for_serialization(given)
+    spec["containers"] = list(spec.get("containers") or [])
+    if template.termination_grace_period is not None:
+        spec["terminationGracePeriodSeconds"] = int(
+            template.termination_grace_period.total_seconds()
+        )
+    return spec
+
+
+def _fill_primary(
+    primary: dict[str, Any], task: TaskTemplate[..., Any, Any], args: list[str]
+) -> None:
+    """The task decides on command, arguments and resources; the template on the image, if it names one."""
+    primary.pop("command", None)
+    primary["args"] = args
+    primary["image"] = primary.get("image") or _image.image(task.image).uri
+    own = [{"name": key, "value": value} for key, value in (task.env_vars or {}).items()]
+    if own or primary.get("env"):
+        primary["env"] = own + list(primary.get("env") or [])
+    asked: dict[str, Any] = dict(primary.get("resources") or {})
+    for kind, amounts in resources.pod_resources(task.resources).items():
+        asked[kind] = {**(asked.get(kind) or {}), **amounts}
+    if asked:
+        primary["resources"] = asked

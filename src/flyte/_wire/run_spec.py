@@ -1,0 +1,70 @@
+"""How one run happens, as a message."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from flyteidl2.core import literals_pb2
+from flyteidl2.task import run_pb2
+
+CacheLookupScope = Literal["global", "project-domain"]
+
+_SCOPES = {
+    "global": run_pb2.CACHE_LOOKUP_SCOPE_GLOBAL,
+    "project-domain": run_pb2.CACHE_LOOKUP_SCOPE_PROJECT_DOMAIN,
+}
+
+
+def run_spec(  # noqa: PLR0913 - one parameter per option of a run
+    *,
+    env_vars: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    overwrite_cache: bool = False,
+    cache_lookup_scope: CacheLookupScope = "global",
+    interruptible: bool | None = None,
+    queue: str | None = None,
+    max_action_concurrency: int | None = None,
+    raw_data_path: str | None = None,
+    run_base_dir: str | None = None,
+    run_start_time: datetime | None = None,
+    service_account: str | None = None,
+) -> run_pb2.RunSpec:
+    """The options of a run; what is None is left to the control plane.
+
+    Args:
+        env_vars: environment variables of every action of the run.
+        labels: labels of the run.
+        annotations: annotations of the run.
+        overwrite_cache: run even what is cached, and keep the new results.
+        cache_lookup_scope: where cached results are looked for.
+        interruptible: overrides the tasks' own setting.
+        queue: queue in which the run waits.
+        max_action_concurrency: how many actions of the run may run at the same time.
+        raw_data_path: prefix for files and large values.
+        run_base_dir: prefix for inputs and outputs.
+        run_start_time: what the run takes for its start (aware).
+        service_account: Kubernetes service account.
+    """
+    spec = run_pb2.RunSpec(
+        queue=queue,
+        max_action_concurrency=max_action_concurrency,
+        run_base_dir=run_base_dir,
+        overwrite_cache=overwrite_cache,
+        cache_config=run_pb2.CacheConfig(
+            overwrite_cache=overwrite_cache, cache_lookup_scope=_SCOPES[cache_lookup_scope]
+        ),
+        labels=run_pb2.Labels(values=labels),
+        annotations=run_pb2.Annotations(values=annotations),
+    )
+    pairs = [literals_pb2.KeyValuePair(key=k, value=v) for k, v in (env_vars or {}).items()]
+    spec.envs.CopyFrom(run_pb2.Envs(values=pairs))
+    if interruptible is not None:
+        spec.interruptible.value = interruptible
+    if raw_data_path:
+        spec.raw_data_storage.raw_data_prefix = raw_data_path
+    if run_start_time is not None:
+        spec.run_start_time.FromDatetime(run_start_time)
+    if service_account:
+        spec.security_context.run_as.k8s_service_account = service_account
+    return spec
