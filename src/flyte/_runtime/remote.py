@@ -1,0 +1,192 @@
+"""`RemoteRuntime`: a task's calls become actions of the control plane.
+
+User code owns the main thread and its own loop.  Client, stream and submissions live on the SDK's
+background loop, which is started by the first call: a task that calls nothing has no thread, no
+connection, and no cost.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from flyteidl2.actions.actions_service_pb2 import Action
+from flyteidl2.core.execution_pb2 import ContainerError
+from flyteidl2.workflow.state_service_pb2 import ActionUpdate
+
+from flyte import storage
+from flyte._client import ControlPlane
+from flyte._context import Call, Outcome, TaskContext, scope
+from flyte._kit import aio
+from flyte._runtime import actions, calls, results
+from flyte._runtime.arguments import TaskArguments
+from flyte._runtime.connection import Connection
+from flyte._runtime.sequencer import Sequencer
+from flyte._wire import failures, statuses, values
+from flyte._wire.task_spec import SerializationContext
+
+Connect = Callable[[], ControlPlane]
+
+
+class RemoteRuntime:
+    """The engine inside a task process: one action's children and traces.
+
+    Args:
+        arguments: what the control plane said about the running attempt.
+        connect: makes the client; tests give their own.
+    """
+
+    def __init__(self, arguments: TaskArguments, connect: Connect | None = None) -> None:
+        self._arguments = arguments
+        self._options = dict(arguments.storage_options)
+        self._connect = connect or self._default_connect
+        self._sequencer = Sequencer(arguments.action)
+        self._actions = actions.TaskActions(_serialization(arguments))
+        self._traces: dict[Call, calls.NamedCall] = {}
+        """Traced calls between `recall` and `record`."""
+        self._connection: Connection | None = None
+        """Made and used on the background loop; others only look at what has arrived."""
+        self._used = False
+
+    async def call(self, call: Call) -> Any:
+        """Run a task as a child action; a child that an earlier attempt has finished is only read.
+
+        A cancelled call aborts its child.
+
+        Raises:
+            flyte.errors.BaseRuntimeError: what the child failed with, or why it could not be
+                submitted.
+        """
+        if call.blocking:
+            return self._background(self._call(call))
+        return await self._call(call)
+
+    async def recall(self, call: Call) -> Outcome | None:
+        """The recorded outcome of a traced call; None when it must run.
+
+        A recorded failure that another try may mend is not replayed: the function runs again.
+        """
+        if call.blocking:
+            return self._background(self._recall(call))
+        return await self._recall(call)
+
+    async def record(self, call: Call, outcome: Outcome) -> None:
+        """Keep the outcome of a traced call; returns when the control plane has committed it.
+
+        Its echo on the stream is not waited for: the acknowledgement says the same, and the echo
+        would cost another round trip per trace.
+        """
+        if call.blocking:
+            self._background(self._record(call, outcome))
+        else:
+            await self._record(call, outcome)
+
+    def close(self) -> None:
+        """Send what is still to be sent (aborts of cancelled calls) and close the connection."""
+        if self._used:
+            aio.background().wait(self._disconnect())
+
+    # --- in the caller's thread: conversion, naming, reading
+
+    async def _call(self, call: Call) -> Any:
+        named = await calls.name_task(call, self._sequencer)
+        action = self._actions.build(named, _caller())
+        inputs = named.inputs.SerializeToString(deterministic=True)
+        update = await self._join(self._run(action, inputs))
+        return await results.of_task(update, call.callee.interface, self._options)
+
+    async def _recall(self, call: Call) -> Outcome | None:
+        named = await calls.name_trace(call, self._sequencer)
+        update = await self._known(named.action.name)
+        if update is None or not statuses.is_terminal(update.phase) or _worth_another_try(update):
+            self._traces[call] = named
+            return None
+        if not results.succeeded(update):
+            return Outcome(error=await results.failure(update, self._options))
+        return Outcome(value=await results.of_trace(update, call.callee.interface, self._options))
+
+    async def _record(self, call: Call, outcome: Outcome) -> None:
+        named = self._traces.pop(call)
+        caller = _caller()
+        if outcome.error is None:
+            file = actions.OUTPUTS
+            document: Any = await values.outputs(call.callee.interface, outcome.value)
+        else:
+            file, document = actions.ERROR, failures.error_document(outcome.error)
+        await self._write(actions.place(caller, named, actions.INPUTS), named.inputs)
+        await self._write(actions.place(caller, named, file), document)
+        await self._join(self._submit(actions.trace_action(named, caller, outcome)))
+
+    async def _write(self, uri: str, message: Any) -> None:
+        data = message.SerializeToString(deterministic=True)
+        await storage.write(uri, data, options=self._options)
+
+    # --- across the threads
+
+    async def _known(self, name: str) -> ActionUpdate | None:
+        # A loop with many steps must not pay for two changes of thread per step.
+        if self._connection is not None and self._connection.is_ready:
+            return self._connection.known_now(name)
+        return await self._join(self._wait_for_known(name))
+
+    def _background(self, coro: Any) -> Any:
+        self._used = True
+        return aio.background().wait(coro)
+
+    async def _join(self, coro: Any) -> Any:
+        self._used = True
+        return await aio.background().join(coro)
+
+    # --- on the background loop
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = Connection(self._connect(), self._arguments.action, self._options)
+        return self._connection
+
+    async def _run(self, action: Action, inputs: bytes) -> ActionUpdate:
+        return await self._connected().run(action, inputs)
+
+    async def _wait_for_known(self, name: str) -> ActionUpdate | None:
+        return await self._connected().known(name)
+
+    async def _submit(self, action: Action) -> None:
+        await self._connected().submit(action)
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose()
+
+    def _default_connect(self) -> ControlPlane:
+        arguments = self._arguments
+        return ControlPlane.connect(
+            arguments.endpoint,
+            insecure=arguments.insecure,
+            insecure_skip_verify=arguments.insecure_skip_verify,
+            caller=arguments.action,
+        )
+
+
+def _caller() -> TaskContext:
+    here = scope()
+    if here is None:
+        raise RuntimeError("a remote call needs the scope of a running task")
+    return here.task
+
+
+def _worth_another_try(update: ActionUpdate) -> bool:
+    return (
+        not results.succeeded(update)
+        and update.HasField("error")
+        and update.error.recoverability == ContainerError.RECOVERABLE
+    )
+
+
+def _serialization(arguments: TaskArguments) -> SerializationContext:
+    return SerializationContext(
+        project=arguments.action.project or "",
+        domain=arguments.action.domain or "",
+        org=arguments.action.org or "",
+        version=arguments.version,
+        code_bundle=arguments.code_bundle,
+        root_dir=None,
+    )

@@ -1,0 +1,76 @@
+"""What a child's last update means to its caller: a value, or an error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flyteidl2.common import phase_pb2
+from flyteidl2.core.execution_pb2 import ErrorDocument
+from flyteidl2.task import common_pb2
+from flyteidl2.workflow.state_service_pb2 import ActionUpdate
+
+from flyte import errors, storage
+from flyte._interface import NativeInterface
+from flyte._phases import ActionPhase
+from flyte._runtime.actions import ERROR, OUTPUTS
+from flyte._wire import failures, statuses, values
+
+_SUCCEEDED = frozenset({phase_pb2.ACTION_PHASE_SUCCEEDED, phase_pb2.ACTION_PHASE_RECOVERED})
+
+
+def succeeded(update: ActionUpdate) -> bool:
+    """Whether the child has outputs."""
+    return update.phase in _SUCCEEDED
+
+
+async def of_task(
+    update: ActionUpdate, interface: NativeInterface, options: Mapping[str, str]
+) -> Any:
+    """The value of a child task, out of the attempt's directory that its update names.
+
+    Raises:
+        flyte.errors.BaseRuntimeError: what the child failed with.
+    """
+    if not succeeded(update):
+        raise await failure(update, options)
+    if not interface.outputs:
+        return None
+    return await _outputs(storage.join(update.output_uri, OUTPUTS), interface, options)
+
+
+async def of_trace(
+    update: ActionUpdate, interface: NativeInterface, options: Mapping[str, str]
+) -> Any:
+    """The value of a traced call, out of the file that its update names."""
+    return await _outputs(update.output_uri, interface, options) if interface.outputs else None
+
+
+async def failure(update: ActionUpdate, options: Mapping[str, str]) -> errors.BaseRuntimeError:
+    """The error of a child that did not succeed."""
+    if update.HasField("error"):
+        return failures.from_execution_error(update.error)
+    name = update.action_id.name
+    match statuses.phase(update.phase):
+        case ActionPhase.ABORTED:
+            return errors.ActionAbortedError(f"action {name} was aborted")
+        case ActionPhase.TIMED_OUT:
+            return errors.TaskTimeoutError(f"action {name} ran out of time")
+        case phase:
+            return await _stored_failure(update, options) or errors.RuntimeUnknownError(
+                "Unknown", f"action {name} {phase}, and nobody said why; look at its logs"
+            )
+
+
+async def _stored_failure(
+    update: ActionUpdate, options: Mapping[str, str]
+) -> errors.BaseRuntimeError | None:
+    """A backend may leave the error in the attempt's directory only."""
+    uri = storage.join(update.output_uri, ERROR)
+    if not update.output_uri or not await storage.exists(uri, options=options):
+        return None
+    document = ErrorDocument.FromString(await storage.read(uri, options=options))
+    return failures.from_error_document(document)
+
+
+async def _outputs(uri: str, interface: NativeInterface, options: Mapping[str, str]) -> Any:
+    outputs = common_pb2.Outputs.FromString(await storage.read(uri, options=options))
+    return await values.returned(interface, outputs)

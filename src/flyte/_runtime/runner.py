@@ -1,0 +1,176 @@
+"""The life of one attempt: read inputs, load the task, call it, write outputs or the error.
+
+A host calls `preload` once and `run` in each forked child; `a0` calls `run` alone.  Neither starts
+a thread or opens a connection before the task itself calls another task or a traced function
+(object stores excepted: their client has threads, so with code or data there a host must not fork).
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Coroutine, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flyteidl2.task import common_pb2
+
+from flyte import errors, storage
+from flyte._context import (
+    CheckpointPaths,
+    CodeBundle,
+    RawDataPath,
+    Scope,
+    TaskContext,
+    entered,
+)
+from flyte._kit import aio
+from flyte._runtime import actions, bundles, loader
+from flyte._runtime.arguments import TaskArguments
+from flyte._runtime.remote import RemoteRuntime
+from flyte._task import AsyncFunctionTaskTemplate, TaskTemplate
+from flyte._wire import failures, interfaces, values
+
+logger = logging.getLogger(__name__)
+
+_NOT_THE_USERS = (str(Path(errors.__file__).parent), str(Path(asyncio.__file__).parent))
+_INTERRUPTED = 130
+_FAILED_TO_REPORT = 1
+
+
+def preload(arguments: TaskArguments) -> Path | None:
+    """Do once what all attempts of the same code need: unpack the bundle, import the module.
+
+    Returns:
+        The folder with the bundle's files; None without a bundle.
+
+    Raises:
+        flyte.errors.ModuleLoadError: when the task's module cannot be imported.
+        flyte.errors.CodeBundleError: when the bundle is damaged.
+        flyte.errors.StorageError: when the bundle cannot be fetched.
+    """
+    folder, task = _load(arguments)
+    # Resolves the hints of the interface, so that children do not do it each.
+    interfaces.typed(task.interface)
+    return folder
+
+
+def run(arguments: TaskArguments) -> int:
+    """Perform one attempt.
+
+    Returns:
+        The exit code.  0 also when the task failed: then `error.pb` says why.  Anything else means
+        that there is no answer at all, as after a crash.
+    """
+    runtime = RemoteRuntime(arguments)
+    file, document = actions.OUTPUTS, b""
+    try:
+        try:
+            document = _perform(arguments, runtime)
+        finally:
+            runtime.close()
+    except KeyboardInterrupt:
+        # Somebody at a terminal, not the task: nothing to report, and no verdict on the task.
+        return _INTERRUPTED
+    except BaseException as error:  # noqa: BLE001 - a process's edge: everything else is the task's failure
+        traceback.print_exception(_from_user_code(error))
+        file, document = actions.ERROR, _serialized(failures.error_document(error))
+    try:
+        uri = storage.join(arguments.outputs_path, file)
+        _finish(storage.write(uri, document, options=dict(arguments.storage_options)), uri)
+    except errors.StorageError:
+        logger.exception("the attempt has ended, but its result cannot be written")
+        return _FAILED_TO_REPORT
+    return 0
+
+
+def _load(arguments: TaskArguments) -> tuple[Path | None, TaskTemplate]:
+    """Code and task."""
+    folder = _code(
+        arguments.code_bundle, arguments.home, arguments.storage_options, arguments.sys_path
+    )
+    bundle = arguments.code_bundle
+    if bundle is not None and bundle.pkl is not None:
+        data = _read(bundle.pkl, dict(arguments.storage_options))
+        return None, loader.unpickle(data, bundle.pkl)
+    return folder, loader.resolve(arguments.resolver, arguments.loader_args)
+
+
+@cache
+def _code(
+    bundle: CodeBundle | None,
+    home: str | None,
+    storage_options: tuple[tuple[str, str], ...],
+    sys_path: tuple[str, ...],
+) -> Path | None:
+    """The folder with the code, ready to be imported from; a child finds what its host has done."""
+    folder = None
+    if bundle is not None and bundle.tgz is not None:
+        unpacking = bundles.unpack(bundle, home=home, options=dict(storage_options))
+        folder = _finish(unpacking, bundle.tgz)
+    if folder is not None or sys_path:
+        bundles.first_on_path(folder or Path.cwd(), sys_path)
+    return folder
+
+
+def _perform(arguments: TaskArguments, runtime: RemoteRuntime) -> bytes:
+    """Outputs of the attempt, ready to be written; raises what the task raised."""
+    _, task = _load(arguments)
+    inputs = common_pb2.Inputs.FromString(_read(arguments.inputs, dict(arguments.storage_options)))
+    scope = Scope(runtime=runtime, task=_context(arguments, task, inputs))
+    with entered(scope):
+        if isinstance(task, AsyncFunctionTaskTemplate) and not task.is_async:
+            # No loop runs while a plain function does: it may start one of its own.
+            given = aio.run_main(values.arguments(task.interface, inputs))
+            returned = task.func(**given)
+            outputs = aio.run_main(values.outputs(task.interface, returned))
+        else:
+            outputs = aio.run_main(_perform_async(task, inputs))
+    return _serialized(outputs)
+
+
+async def _perform_async(task: TaskTemplate, inputs: common_pb2.Inputs) -> common_pb2.Outputs:
+    given = await values.arguments(task.interface, inputs)
+    returned = await task.execute(**given)
+    return await values.outputs(task.interface, returned)
+
+
+def _context(
+    arguments: TaskArguments, task: TaskTemplate, inputs: common_pb2.Inputs
+) -> TaskContext:
+    return TaskContext(
+        action=arguments.action,
+        version=arguments.version,
+        raw_data_path=RawDataPath(arguments.raw_data_path),
+        output_path=arguments.outputs_path,
+        run_base_dir=arguments.run_base,
+        input_path=arguments.inputs,
+        checkpoint_paths=CheckpointPaths(arguments.prev_checkpoint, arguments.checkpoint_path),
+        code_bundle=arguments.code_bundle,
+        compiled_image_cache=arguments.image_cache,
+        custom_context=values.context(inputs),
+        run_start_time=arguments.run_start_time,
+        task_name=task.name,
+        attempt_number=arguments.attempt_number,
+    )
+
+
+def _read(uri: str, options: Mapping[str, str]) -> bytes:
+    return _finish(storage.read(uri, options=options), uri)
+
+
+def _finish(coro: Coroutine[Any, Any, Any], uri: str) -> Any:
+    """Run a coroutine of the storage: paths never wait, so they need no loop."""
+    return aio.drive(coro) if storage.is_local(uri) else aio.run_main(coro)
+
+
+def _serialized(message: Any) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+def _from_user_code(error: BaseException) -> BaseException:
+    """The error with a traceback from the user's first frame on; one that is all ours stays."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+        frames = frames.tb_next
+    return error.with_traceback(frames or error.__traceback__)

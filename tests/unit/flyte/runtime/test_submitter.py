@@ -1,0 +1,97 @@
+"""Handing actions over: what is tried again, what is not, how many at once."""
+
+import asyncio
+
+import pytest
+from flyteidl2.actions.actions_service_pb2 import EnqueueRequest
+
+from flyte import errors
+from flyte._runtime.submitter import Submitter
+
+pytestmark = pytest.mark.looptime
+
+REQUEST = EnqueueRequest()
+
+
+def refused(code: str) -> errors.UnionRpcError:
+    return errors.UnionRpcError(code, "no")
+
+
+class Answers:
+    """Raises the given errors, one per call; then accepts."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.calls = 0
+
+    async def __call__(self, request: EnqueueRequest) -> None:
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+async def test_an_action_that_is_there_already_is_accepted() -> None:
+    answers = Answers(refused("already_exists"))
+    await Submitter(answers).submit(REQUEST)
+    assert answers.calls == 1
+
+
+@pytest.mark.parametrize("code", ["aborted", "invalid_argument", "not_found"])
+async def test_a_refusal_for_good_comes_at_once(code: str) -> None:
+    answers = Answers(refused(code))
+    with pytest.raises(errors.UnionRpcError):
+        await Submitter(answers).submit(REQUEST)
+    assert answers.calls == 1
+
+
+async def test_a_restart_of_the_control_plane_is_bridged() -> None:
+    answers = Answers(*(refused("unavailable") for _ in range(50)))
+    await Submitter(answers).submit(REQUEST)
+    assert answers.calls == 51
+
+
+async def test_a_control_plane_that_is_gone_is_given_up_after_a_hundred_tries() -> None:
+    answers = Answers(*(refused("unavailable") for _ in range(200)))
+    with pytest.raises(errors.UnionRpcError):
+        await Submitter(answers).submit(REQUEST)
+    assert answers.calls == 100
+
+
+async def test_back_pressure_is_waited_out_however_long() -> None:
+    answers = Answers(*(errors.ResourceExhaustedError("full") for _ in range(1_000)))
+    await Submitter(answers).submit(REQUEST)
+    assert answers.calls == 1_001
+
+
+async def test_a_bounded_number_is_under_way_at_once() -> None:
+    under_way = most = 0
+
+    async def enqueue(request: EnqueueRequest) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(1)
+        under_way -= 1
+
+    submitter = Submitter(enqueue, concurrency=3)
+    await asyncio.gather(*(submitter.submit(REQUEST) for _ in range(10)))
+    assert most == 3
+
+
+async def test_whoever_waits_keeps_nobody_from_trying() -> None:
+    accepted: list[str] = []
+
+    def request(name: str) -> EnqueueRequest:
+        made = EnqueueRequest()
+        made.action.action_id.name = name
+        return made
+
+    async def enqueue(asked: EnqueueRequest) -> None:
+        name = asked.action.action_id.name
+        if name == "a" and "b" not in accepted:
+            raise errors.ResourceExhaustedError("full")
+        accepted.append(name)
+
+    submitter = Submitter(enqueue, concurrency=1)
+    await asyncio.gather(submitter.submit(request("a")), submitter.submit(request("b")))
+    assert accepted == ["b", "a"]
