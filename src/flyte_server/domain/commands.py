@@ -1,0 +1,69 @@
+"""What callers may ask the engine to take in, as frozen values.  All times are microseconds since
+the epoch, UTC."""
+
+from dataclasses import dataclass, field
+
+from flyte_server.domain.phases import Phase
+from flyte_server.domain.records import Failure, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class NewAction:
+    """A task to execute once, with retries: the root of a run, or a child of a running action."""
+
+    name: str
+    """`a0` for the root; else chosen by the caller, never changed by us."""
+    parent: str | None
+    """None for the root only."""
+    task_name: str
+    spec: bytes
+    """The TaskSpec message as it came; stored once by digest."""
+    input_uri: str
+    """Full path of inputs.pb."""
+    output_base: str
+    """Parent of every action's directory in the run."""
+    task_version: str = ""
+    short_name: str = ""
+    environment: str = ""
+    group: str = ""
+    cache_key: str | None = None
+    overwrite_cache: bool = False
+    """Execute although the cache has an entry, and replace the entry."""
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTrace:
+    """A traced call that its caller already executed: recorded, never scheduled."""
+
+    name: str
+    parent: str
+    function: str
+    spec: bytes
+    """The TraceSpec message as it came."""
+    phase: Phase
+    """SUCCEEDED or FAILED."""
+    started_at: int
+    ended_at: int
+    group: str = ""
+    input_uri: str = ""
+    output_uri: str = ""
+    """Full path of outputs.pb."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run and its root action."""
+
+    project: str
+    domain: str
+    spec: bytes
+    """The RunSpec message as it came."""
+    root: NewAction
+    name: str | None = None
+    """None: the engine makes one up; then `root.output_base` and `root.input_uri` may say `{run}`
+    for it."""
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    source: int = 0
+    """RunSource of the wire."""

@@ -1,0 +1,53 @@
+"""Refusals of the control plane, named by what the reader must do.
+
+ControlPlaneError
+├── NotFound            no such run, action, task or project
+├── AlreadyExists       the name is taken
+├── Invalid             the request itself makes no sense, now or later
+├── Conflict            not in this state of the run
+│   └── Aborted         the run or its parent was stopped: give up, do not ask again
+├── Unavailable         the control plane is stopping: ask again in a moment
+├── StaleWrite          a row changed under the writer: a bug of ours, never a success
+└── StoreUnusable       the data directory cannot be used: the operator must act
+    └── SchemaTooNew    written by a newer release
+"""
+
+
+class ControlPlaneError(Exception):
+    """Base of all refusals; the message is one sentence for the person who asked."""
+
+
+class NotFound(ControlPlaneError):  # noqa: N818 - named by what happened, as on the wire
+    """No such run, action, task or project."""
+
+
+class AlreadyExists(ControlPlaneError):  # noqa: N818
+    """The name is taken: choose another, or take what exists."""
+
+
+class Invalid(ControlPlaneError):  # noqa: N818
+    """The request makes no sense, now or later: correct it."""
+
+
+class Conflict(ControlPlaneError):  # noqa: N818
+    """The request does not fit the state that its run is in."""
+
+
+class Aborted(Conflict):
+    """The run or the parent was stopped: nothing new starts in it."""
+
+
+class Unavailable(ControlPlaneError):  # noqa: N818
+    """The control plane is stopping: ask again in a moment, the next one answers."""
+
+
+class StaleWrite(ControlPlaneError):  # noqa: N818
+    """A save met another version of the row than it was made from; nothing was written."""
+
+
+class StoreUnusable(ControlPlaneError):  # noqa: N818
+    """The database cannot be opened here: the message says why and what to do."""
+
+
+class SchemaTooNew(StoreUnusable):
+    """The database was written by a newer release of the control plane."""

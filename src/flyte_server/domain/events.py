@@ -1,0 +1,76 @@
+"""What can happen to an action, as frozen values.  Whoever learns something builds one and calls
+`engine.apply`."""
+
+from dataclasses import dataclass
+
+from flyte_server.domain.records import ActionKey, AttemptKey, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The scheduler took a queued action for a new attempt."""
+
+    key: ActionKey
+    token: str
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The attempt's process runs user code (or is about to)."""
+
+    attempt: AttemptKey
+    worker: str
+    pid: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The attempt ended well; its outputs lie at the action's output_uri."""
+
+    attempt: AttemptKey
+    at: int
+    started_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt ended badly: the user's error, or a process that died (`failure.blame` says
+    whose)."""
+
+    attempt: AttemptKey
+    failure: Failure
+    at: int
+    started_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nobody holds the attempt's process any more: host gone, machine restarted."""
+
+    attempt: AttemptKey
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRequested:
+    """Somebody wants the action stopped."""
+
+    key: ActionKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """A time limit of the action was hit; `code` is MaxRuntimeExceeded, MaxQueuedTimeExceeded or
+    DeadlineExceeded."""
+
+    key: ActionKey
+    attempt: int
+    code: str
+    message: str
+
+
+Event = Claimed | Started | Succeeded | Failed | Lost | AbortRequested | TimedOut

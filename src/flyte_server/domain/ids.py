@@ -1,0 +1,28 @@
+"""Names that the control plane makes: of runs, of attempts' directories, and fencing tokens."""
+
+import secrets
+
+ROOT_ACTION = "a0"
+"""Name of the first action of every run."""
+
+_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+_RUN_NAME_LENGTH = 19
+
+
+def random_run_name() -> str:
+    """A new run name: `r` and 19 characters of base 36, as every Flyte 2 backend makes them."""
+    return "r" + "".join(secrets.choice(_BASE36) for _ in range(_RUN_NAME_LENGTH))
+
+
+def random_token() -> str:
+    """A new fencing token: 96 random bits, in text that fits into a file name."""
+    return secrets.token_hex(12)
+
+
+def attempt_uri(output_base: str, action: str, number: int) -> str:
+    """The directory of an attempt's outputs.
+
+    >>> attempt_uri("file:///data/r1", "a0", 2)
+    'file:///data/r1/a0/2'
+    """
+    return f"{output_base.rstrip('/')}/{action}/{number}"

@@ -1,0 +1,197 @@
+"""The rows of the control plane as frozen values.  All times are microseconds since the epoch,
+UTC."""
+
+from dataclasses import dataclass, field
+
+from flyte_server.domain.phases import Blame, CacheStatus, Kind, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an action or attempt ended badly."""
+
+    code: str
+    """Class name of the user's exception, or one of our own codes (`Aborted`, `WorkerLost`,
+    `MaxRuntimeExceeded`, …)."""
+    message: str
+    blame: Blame = Blame.USER
+    recoverable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of a task on which the server decides; read from its spec once, when the action
+    comes in."""
+
+    retries: int = 0
+    """User-caused failures that are forgiven; attempts = retries + 1."""
+    system_retries: int = 3
+    backoff_base_seconds: float = 0.0
+    backoff_factor: float = 1.0
+    backoff_cap_seconds: float = 0.0
+    """0: no upper bound."""
+    max_runtime_seconds: float = 0.0
+    """Per attempt while it runs; 0: no limit."""
+    max_queued_seconds: float = 0.0
+    """Per attempt until it is claimed, a retry's backoff not counted; 0: no limit."""
+    deadline_seconds: float = 0.0
+    """From creation over all attempts; 0: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: what is common to its actions."""
+
+    id: int
+    project: str
+    domain: str
+    name: str
+    spec: bytes
+    """The RunSpec message as it came."""
+    labels: dict[str, str]
+    source: int
+    created_at: int
+    seq: int
+    """Counter of changes to any action of the run; a watcher's cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionKey:
+    """Which action."""
+
+    run_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: a row that only `engine.engine` changes."""
+
+    run_id: int
+    name: str
+    parent: str | None
+    """None for the root action `a0`."""
+    kind: Kind
+    phase: Phase
+    task_name: str
+    """`environment.function`; the function's name for a trace."""
+    created_at: int
+    policy: Policy = field(default_factory=Policy)
+    task_version: str = ""
+    short_name: str = ""
+    environment: str = ""
+    group: str = ""
+    spec_digest: str | None = None
+    """Key of the stored TaskSpec (tasks) or TraceSpec (traces)."""
+    input_uri: str = ""
+    """Full path of inputs.pb."""
+    output_base: str = ""
+    """`run_output_base`: the parent of every action's directory in the run."""
+    output_uri: str = ""
+    """Tasks: directory of the current attempt.  Traces: full path of outputs.pb."""
+    cache_key: str | None = None
+    cache_status: CacheStatus = CacheStatus.DISABLED
+    cache_source: str | None = None
+    """`run/action/attempt` that produced a hit."""
+    attempt: int = 0
+    """Number of the current attempt, from 1; 0 before the first."""
+    token: str = ""
+    """Fencing token of the current attempt; a report with another one is ignored."""
+    user_failures: int = 0
+    system_failures: int = 0
+    due_at: int = 0
+    """Not claimed before this moment (retry backoff)."""
+    queued_at: int = 0
+    started_at: int | None = None
+    """First moment of RUNNING of the first attempt."""
+    attempt_started_at: int | None = None
+    """First moment of RUNNING of the current attempt; None while it is not running."""
+    limit_at: int | None = None
+    """The next moment at which a time limit of the policy is hit; None without one, and at the
+    end."""
+    ended_at: int | None = None
+    aborting: str | None = None
+    """Reason of a requested abort; set while processes may still be alive."""
+    stopping: Failure | None = None
+    """The time limit for which the live attempt is being killed; becomes its end, whatever it
+    reports."""
+    failure: Failure | None = None
+    """Why the action ended badly; None before its end (what failed in earlier attempts stands
+    there)."""
+    version: int = 0
+    """Grows by one with every save; a save of an older version fails."""
+    seq: int = 0
+    """The run's counter at the last save."""
+
+    @property
+    def key(self) -> ActionKey:
+        return ActionKey(self.run_id, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of an action."""
+
+    run_id: int
+    action: str
+    number: int
+    token: str
+    phase: Phase
+    worker: str = ""
+    """Id of the host that holds the process; how the executor finds it again."""
+    pid: int | None = None
+    queued_at: int = 0
+    claimed_at: int = 0
+    started_at: int | None = None
+    ended_at: int | None = None
+    failure: Failure | None = None
+    output_uri: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKey:
+    """Which attempt, fenced: everything an executor is told and reports carries it."""
+
+    run_id: int
+    action: str
+    number: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """Outputs that may be taken instead of executing a task again."""
+
+    key: str
+    """Opaque; made by whoever called.  Unique in a project and domain."""
+    run_id: int
+    action: str
+    attempt: int
+    output_uri: str
+    created_at: int
+    replaces: bool = False
+    """Replace an entry that exists; else the first one stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskVersion:
+    """A deployed task."""
+
+    project: str
+    domain: str
+    name: str
+    version: str
+    spec_digest: str
+    short_name: str
+    environment: str
+    deployed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project and its state (0 active, 1 archived, as on the wire)."""
+
+    id: str
+    name: str
+    description: str = ""
+    state: int = 0

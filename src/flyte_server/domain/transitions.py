@@ -1,0 +1,254 @@
+"""The one function that moves an action: `decide`.
+
+Rules that hold whatever arrives, in whatever order:
+
+* a terminal phase is never left;
+* a report counts only with the token of the current attempt, while that attempt is alive;
+* an attempt that is alive is never forgotten: abort and time limits only *mark* the action
+  (`aborting`,
+  `stopping`), and the mark becomes its end when the executor reports that the process is gone.
+"""
+
+from dataclasses import dataclass, replace
+
+from flyte_server.domain import ids, limits, retry
+from flyte_server.domain.events import (
+    AbortRequested,
+    Claimed,
+    Event,
+    Failed,
+    Lost,
+    Started,
+    Succeeded,
+    TimedOut,
+)
+from flyte_server.domain.phases import LIVE, Blame, CacheStatus, Phase
+from flyte_server.domain.records import Action, Attempt, AttemptKey, CacheEntry, Failure
+
+ABORTED = "Aborted"
+WORKER_LOST = "WorkerLost"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an event does."""
+
+    action: Action
+    """The action afterwards; the same object when the event is ignored."""
+    attempt: Attempt | None = None
+    """The attempt's row; what is None or empty in it stays as it is in the store."""
+    publish: CacheEntry | None = None
+    """An entry for the cache."""
+    ignored: str | None = None
+    """Why nothing happens; None when something does."""
+
+
+def decide(action: Action, event: Event, now_us: int) -> Decision:
+    """Say what `event` does to `action`; pure, total, never an exception.
+
+    Args:
+        action: the action as it is.
+        event: what was reported or asked for.
+        now_us: the moment of the decision, microseconds since the epoch.
+    """
+    if action.phase.terminal:
+        return _ignore(action, f"{action.name} has already ended as {action.phase}")
+    decision = _dispatch(action, event, now_us)
+    if decision.ignored is not None:
+        return decision
+    limit_at = limits.next_at(decision.action)
+    if limit_at == decision.action.limit_at:
+        return decision
+    return replace(decision, action=replace(decision.action, limit_at=limit_at))
+
+
+def _dispatch(action: Action, event: Event, now_us: int) -> Decision:
+    match event:
+        case Claimed():
+            decision = _claimed(action, event, now_us)
+        case Started():
+            decision = _started(action, event)
+        case Succeeded():
+            decision = _ended(action, event, None, now_us)
+        case Failed():
+            decision = _ended(action, event, event.failure, now_us)
+        case Lost():
+            lost = Failure(WORKER_LOST, event.reason, Blame.SYSTEM)
+            decision = _ended(action, event, lost, now_us)
+        case AbortRequested():
+            decision = _abort_requested(action, event, now_us)
+        case TimedOut():
+            decision = _timed_out(action, event, now_us)
+    return decision
+
+
+def _claimed(action: Action, event: Claimed, now_us: int) -> Decision:
+    if action.phase not in limits.WAITING:
+        return _ignore(action, f"{action.name} is {action.phase}, not queued")
+    if action.due_at > now_us:
+        return _ignore(action, f"{action.name} is not due yet")
+    number = action.attempt + 1
+    claimed = replace(
+        action,
+        phase=Phase.INITIALIZING,
+        attempt=number,
+        token=event.token,
+        output_uri=ids.attempt_uri(action.output_base, action.name, number),
+    )
+    attempt = Attempt(
+        action.run_id,
+        action.name,
+        number,
+        event.token,
+        Phase.INITIALIZING,
+        worker=event.worker,
+        queued_at=action.queued_at,
+        claimed_at=now_us,
+        output_uri=claimed.output_uri,
+    )
+    return Decision(claimed, attempt)
+
+
+def _started(action: Action, event: Started) -> Decision:
+    foreign = _foreign(action, event.attempt)
+    if foreign is not None:
+        return _ignore(action, foreign)
+    if action.phase is Phase.RUNNING:
+        return _ignore(action, f"attempt {action.attempt} of {action.name} is already running")
+    running = replace(
+        action,
+        phase=Phase.RUNNING,
+        started_at=event.at if action.started_at is None else action.started_at,
+        attempt_started_at=event.at,
+    )
+    attempt = _attempt(action, Phase.RUNNING, started_at=event.at)
+    return Decision(running, replace(attempt, worker=event.worker, pid=event.pid))
+
+
+def _ended(
+    action: Action, event: Succeeded | Failed | Lost, failure: Failure | None, now_us: int
+) -> Decision:
+    foreign = _foreign(action, event.attempt)
+    if foreign is not None:
+        return _ignore(action, foreign)
+    started_at = None if isinstance(event, Lost) else event.started_at
+    if started_at is not None and action.started_at is None:
+        action = replace(action, started_at=started_at)
+    if action.aborting is not None:
+        phase, failure = Phase.ABORTED, _aborted(action.aborting)
+    elif action.stopping is not None:
+        phase, failure = Phase.TIMED_OUT, action.stopping
+    else:
+        phase = Phase.SUCCEEDED if failure is None else Phase.FAILED
+    attempt = _attempt(action, phase, started_at=started_at, ended_at=event.at, failure=failure)
+    if failure is None:
+        return _succeeded(action, attempt, event.at)
+    if phase is Phase.ABORTED:
+        return Decision(_finish(action, phase, event.at, failure), attempt)
+    return Decision(_retry_or_finish(action, attempt, failure, now_us), attempt)
+
+
+def _succeeded(action: Action, attempt: Attempt, at: int) -> Decision:
+    if action.cache_key is None:
+        return Decision(_finish(action, Phase.SUCCEEDED, at, None), attempt)
+    entry = CacheEntry(
+        key=action.cache_key,
+        run_id=action.run_id,
+        action=action.name,
+        attempt=action.attempt,
+        output_uri=action.output_uri,
+        created_at=at,
+        replaces=action.cache_status is CacheStatus.SKIPPED,
+    )
+    populated = replace(action, cache_status=CacheStatus.POPULATED)
+    return Decision(_finish(populated, Phase.SUCCEEDED, at, None), attempt, entry)
+
+
+def _retry_or_finish(action: Action, attempt: Attempt, failure: Failure, now_us: int) -> Action:
+    plan = retry.after(action, failure)
+    final = attempt.phase is Phase.TIMED_OUT and failure.code != limits.MAX_RUNTIME
+    if final or plan.delay_us is None:
+        charged = replace(
+            action, user_failures=plan.user_failures, system_failures=plan.system_failures
+        )
+        return _finish(charged, attempt.phase, attempt.ended_at or now_us, failure)
+    return replace(
+        action,
+        phase=Phase.QUEUED,
+        token="",
+        user_failures=plan.user_failures,
+        system_failures=plan.system_failures,
+        queued_at=now_us,
+        due_at=now_us + plan.delay_us,
+        attempt_started_at=None,
+        stopping=None,
+    )
+
+
+def _abort_requested(action: Action, event: AbortRequested, now_us: int) -> Decision:
+    if action.aborting is not None:
+        return _ignore(action, f"{action.name} is being aborted already")
+    if action.phase in LIVE:
+        return Decision(replace(action, aborting=event.reason))
+    return Decision(_finish(action, Phase.ABORTED, now_us, _aborted(event.reason)))
+
+
+def _timed_out(action: Action, event: TimedOut, now_us: int) -> Decision:
+    if action.attempt != event.attempt or not limits.applies(action, event.code):
+        return _ignore(action, f"{action.name} has moved on since its {event.code}")
+    if action.aborting is not None or action.stopping is not None:
+        return _ignore(action, f"{action.name} is being stopped already")
+    failure = Failure(event.code, event.message)
+    if action.phase in LIVE:
+        return Decision(replace(action, stopping=failure))
+    return Decision(_finish(action, Phase.TIMED_OUT, now_us, failure))
+
+
+def _finish(action: Action, phase: Phase, at: int, failure: Failure | None) -> Action:
+    return replace(
+        action,
+        phase=phase,
+        ended_at=at,
+        failure=failure,
+        aborting=None,
+        stopping=None,
+        attempt_started_at=None,
+    )
+
+
+def _attempt(
+    action: Action,
+    phase: Phase,
+    *,
+    started_at: int | None = None,
+    ended_at: int | None = None,
+    failure: Failure | None = None,
+) -> Attempt:
+    return Attempt(
+        action.run_id,
+        action.name,
+        action.attempt,
+        action.token,
+        phase,
+        started_at=started_at,
+        ended_at=ended_at,
+        failure=failure,
+    )
+
+
+def _foreign(action: Action, attempt: AttemptKey) -> str | None:
+    if attempt.token != action.token or attempt.number != action.attempt:
+        return (
+            f"attempt {attempt.number} of {action.name} is not the current one ({action.attempt})"
+        )
+    if action.phase not in LIVE:
+        return f"attempt {attempt.number} of {action.name} is not alive"
+    return None
+
+
+def _aborted(reason: str) -> Failure:
+    return Failure(ABORTED, reason, recoverable=False)
+
+
+def _ignore(action: Action, reason: str) -> Decision:
+    return Decision(action, ignored=reason)

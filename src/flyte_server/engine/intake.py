@@ -1,0 +1,212 @@
+"""New runs, actions and traces: whether they are taken in, and how they begin.
+
+Everything is checked before anything is put into the unit, so a refusal leaves nothing behind.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from flyte_server.domain import errors, limits
+from flyte_server.domain.commands import NewAction, NewRun, NewTrace
+from flyte_server.domain.ids import ROOT_ACTION, attempt_uri
+from flyte_server.domain.phases import CacheStatus, Kind, Phase
+from flyte_server.domain.records import Action, ActionKey, Run
+from flyte_server.engine.unit import Unit
+from flyte_server.store import cache, runs
+
+
+def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> ActionKey:
+    """A new run; its root action waits to be claimed, or comes from the cache.
+
+    Raises:
+        errors.AlreadyExists: when the project and domain have a run of that name.
+        errors.Invalid: when the root is not one.
+    """
+    root = command.root
+    if root.parent is not None or root.name != ROOT_ACTION:
+        raise errors.Invalid(
+            f"the root of a run is {ROOT_ACTION} without a parent, not {root.name} of {root.parent}"
+        )
+    name = command.name
+    if name is None:
+        name = new_name()
+        root = _with_run_name(root, name)
+    elif runs.load(unit.connection, command.project, command.domain, name) is not None:
+        raise errors.AlreadyExists(
+            f"run {name} exists already in {command.project}/{command.domain}; choose another name"
+        )
+    run = unit.add_run(
+        Run(
+            id=0,
+            project=command.project,
+            domain=command.domain,
+            name=name,
+            spec=command.spec,
+            labels=command.labels,
+            source=command.source,
+            created_at=unit.now_us,
+            seq=0,
+        )
+    )
+    action = _new_action(unit, run, root)
+    unit.add(action)
+    return action.key
+
+
+def take_action(unit: Unit, run_id: int, command: NewAction) -> bool:
+    """A new child; False when an action of that name exists, whatever its state.
+
+    Raises:
+        errors.NotFound: when there is no such run or parent.
+        errors.Aborted: when the parent or the run has ended, or is being stopped.
+    """
+    if unit.action(ActionKey(run_id, command.name)) is not None:
+        return False
+    run = _run(unit, run_id)
+    if command.parent is None:
+        raise errors.Invalid(f"{command.name} has no parent; only the root of a run has none")
+    parent = _parent(unit, run, command.parent)
+    _refuse_ended(unit, run, parent, command.name)
+    unit.add(_new_action(unit, run, command))
+    return True
+
+
+def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:
+    """A traced call that was executed; False when its outcome is known.
+
+    It is recorded even while its parent is being stopped: it starts nothing, and a retry may replay
+    it.  A failure that another try may mend is replaced by what the next try brings: it was never
+    an end, for a replay runs such a call again.
+
+    Raises:
+        errors.NotFound: when there is no such run or parent.
+        errors.Invalid: when the trace has not ended.
+        errors.Aborted: when the parent has ended.
+    """
+    known = unit.action(ActionKey(run_id, command.name))
+    if known is not None and not _may_be_mended(known):
+        return False
+    if not command.phase.terminal:
+        raise errors.Invalid(
+            f"the trace {command.name} is {command.phase}; a trace is recorded when it has ended"
+        )
+    run = _run(unit, run_id)
+    parent = _parent(unit, run, command.parent)
+    if parent.phase.terminal:
+        raise errors.Aborted(
+            f"{parent.name} of run {run.name} has ended as {parent.phase}:"
+            f" its trace {command.name} is not recorded"
+        )
+    trace = Action(
+        run_id=run_id,
+        name=command.name,
+        parent=command.parent,
+        kind=Kind.TRACE,
+        phase=command.phase,
+        task_name=command.function,
+        created_at=command.started_at,
+        short_name=command.function,
+        group=command.group,
+        spec_digest=unit.spec(command.spec),
+        input_uri=command.input_uri,
+        output_uri=command.output_uri,
+        queued_at=command.started_at,
+        started_at=command.started_at,
+        ended_at=command.ended_at,
+        failure=command.failure,
+    )
+    if known is None:
+        unit.add(trace)
+    else:
+        unit.put(replace(trace, version=known.version))
+    return True
+
+
+def _may_be_mended(action: Action) -> bool:
+    failure = action.failure
+    return action.kind is Kind.TRACE and failure is not None and failure.recoverable
+
+
+def _run(unit: Unit, run_id: int) -> Run:
+    run = unit.run(run_id)
+    if run is None:
+        raise errors.NotFound(f"there is no run with the id {run_id}")
+    return run
+
+
+def _parent(unit: Unit, run: Run, name: str) -> Action:
+    parent = unit.action(ActionKey(run.id, name))
+    if parent is None:
+        raise errors.NotFound(f"run {run.name} has no action {name} that could be a parent")
+    return parent
+
+
+def _refuse_ended(unit: Unit, run: Run, parent: Action, name: str) -> None:
+    root = unit.action(ActionKey(run.id, ROOT_ACTION))
+    for action in (parent, root):
+        if action is None:
+            continue
+        state = None
+        if action.phase.terminal:
+            state = f"has ended as {action.phase}"
+        elif action.aborting is not None:
+            state = f"is being aborted ({action.aborting})"
+        elif action.stopping is not None:
+            state = f"is being stopped ({action.stopping.code})"
+        if state is not None:
+            raise errors.Aborted(f"{action.name} of run {run.name} {state}: {name} is not started")
+
+
+def _new_action(unit: Unit, run: Run, command: NewAction) -> Action:
+    now = unit.now_us
+    action = Action(
+        run_id=run.id,
+        name=command.name,
+        parent=command.parent,
+        kind=Kind.TASK,
+        phase=Phase.QUEUED,
+        task_name=command.task_name,
+        created_at=now,
+        policy=command.policy,
+        task_version=command.task_version,
+        short_name=command.short_name,
+        environment=command.environment,
+        group=command.group,
+        spec_digest=unit.spec(command.spec),
+        input_uri=command.input_uri,
+        output_base=command.output_base,
+        output_uri=attempt_uri(command.output_base, command.name, 1),
+        cache_key=command.cache_key or None,
+        due_at=now,
+        queued_at=now,
+    )
+    if action.cache_key is not None:
+        action = _looked_up(unit, run, action, overwrite=command.overwrite_cache)
+    limit_at = limits.next_at(action)
+    return action if limit_at is None else replace(action, limit_at=limit_at)
+
+
+def _looked_up(unit: Unit, run: Run, action: Action, *, overwrite: bool) -> Action:
+    if overwrite or action.cache_key is None:
+        return replace(action, cache_status=CacheStatus.SKIPPED)
+    found = cache.load(unit.connection, run, action.cache_key)
+    if found is None:
+        return replace(action, cache_status=CacheStatus.MISS)
+    source, output_uri = found
+    return replace(
+        action,
+        phase=Phase.SUCCEEDED,
+        cache_status=CacheStatus.HIT,
+        cache_source=source,
+        output_uri=output_uri,
+        started_at=unit.now_us,
+        ended_at=unit.now_us,
+    )
+
+
+def _with_run_name(root: NewAction, name: str) -> NewAction:
+    return replace(
+        root,
+        input_uri=root.input_uri.replace("{run}", name),
+        output_base=root.output_base.replace("{run}", name),
+    )

@@ -1,0 +1,92 @@
+"""What the engine needs from the outside, as protocols; `app.py` plugs the real parts in."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flyte_server.domain.events import Event
+from flyte_server.domain.records import Action, AttemptKey, Failure
+
+Report = Callable[[Event], Awaitable[object]]
+"""How an executor says what happened (`Engine.apply`); returns when it is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec:
+    """Everything an executor needs to start one attempt; made from the stored task spec by
+    `services.launch`."""
+
+    attempt: AttemptKey
+    task_name: str
+    environment: str
+    run_name: str
+    command: tuple[str, ...]
+    """Rendered, e.g. `("a0",)`."""
+    args: tuple[str, ...]
+    """Rendered: no `{{.placeholder}}` is left."""
+    env: Mapping[str, str]
+    """The task's own, the run's and the protocol's variables, in final form."""
+    output_prefix: str
+    """Directory of the attempt: outputs.pb or error.pb appear here."""
+    log_path: str
+    """File that gets the process's stdout and stderr."""
+    host_key: str
+    """Attempts with equal keys may share a host: same code bundle, environment, variables and
+    interpreter."""
+    cpus: int = 1
+    """Upper bound of CPUs the task asked for, at least 1."""
+    image: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: an exit code, or the signal that killed it."""
+
+    code: int | None = None
+    signal: int | None = None
+    detail: str = ""
+
+
+class LaunchSpecs(Protocol):
+    """Makes the launch specification of an action's current attempt (reads the stored spec)."""
+
+    async def of(self, action: Action) -> LaunchSpec: ...
+
+
+class Verdicts(Protocol):
+    """Reads what an ended process left behind: None for success (exit 0 and no error.pb), else the
+    failure."""
+
+    async def of(self, output_prefix: str, exit: Exit) -> Failure | None: ...  # noqa: A002
+
+
+class Executor(Protocol):
+    """Starts attempts and tells what became of them.  Implemented by `executors.process` (later
+    docker, kubernetes)."""
+
+    async def start(self) -> None:
+        """Connect to what survived an earlier control plane; report what ended meanwhile."""
+        ...
+
+    async def launch(self, spec: LaunchSpec) -> None:
+        """Take over an attempt.  Idempotent.  Reports `Started`, then one of `Succeeded`, `Failed`,
+        `Lost`."""
+        ...
+
+    async def kill(self, attempt: AttemptKey, grace_seconds: float) -> None:
+        """End the attempt's process group: SIGTERM, then SIGKILL after the grace.  The end is
+        reported as usual.
+
+        An attempt that this executor does not hold is reported `Lost` at once.
+        """
+        ...
+
+    async def alive(self) -> Collection[AttemptKey]:
+        """Attempts that this executor holds now, or whose end it has not reported yet."""
+        ...
+
+    async def close(self) -> None:
+        """Let go without ending anything: what runs goes on and is found again by the next
+        `start`."""
+        ...

@@ -1,0 +1,175 @@
+"""Actions and their attempts: reading for services, writing for the engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flyte_server.domain import errors
+from flyte_server.domain.phases import Phase
+from flyte_server.domain.records import Action, ActionKey, Attempt
+from flyte_server.store import filters, queries, rows
+from flyte_server.store.filters import Filter, Sort
+from flyte_server.store.rows import Connection
+
+_statements = queries.load("actions")
+
+FIELDS = {
+    "name": "a.name",
+    "action_name": "a.name",
+    "parent": "a.parent",
+    "parent_name": "a.parent",
+    "parent_action_name": "a.parent",
+    "group": "a.group_name",
+    "kind": "a.kind",
+    "phase": "a.phase",
+    "task_name": "a.task_name",
+    "task_version": "a.task_version",
+    "short_name": "a.short_name",
+    "function_name": "a.short_name",
+    "environment": "a.environment",
+    "environment_name": "a.environment",
+    "cache_status": "a.cache_status",
+    "created_at": "a.created_at",
+    "start_time": "a.created_at",
+    "started_at": "a.started_at",
+    "ended_at": "a.ended_at",
+    "end_time": "a.ended_at",
+}
+"""Fields that a listing of actions may filter and sort by, and their columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionQuery:
+    """Which actions of a run, in which order; the oldest first when nothing else is said."""
+
+    filters: tuple[Filter, ...] = ()
+    sorts: tuple[Sort, ...] = ()
+    limit: int = 100
+    offset: int = 0
+
+
+def load(connection: Connection, run_id: int, name: str) -> Action | None:
+    """One action."""
+    row = _statements.load(connection, run_id=run_id, name=name)
+    return None if row is None else rows.action(row)
+
+
+def listing(connection: Connection, run_id: int, query: ActionQuery | None = None) -> list[Action]:
+    """Actions of a run.
+
+    Raises:
+        errors.Invalid: for a field or function that a listing does not know.
+    """
+    query = query or ActionQuery()
+    condition = filters.condition(query.filters, FIELDS)
+    order = filters.order(query.sorts, FIELDS, default="a.created_at ASC", tie="a.name")
+    sql = _statements.listing.sql.format(conditions=condition.sql, order=order)
+    page = {"run_id": run_id, "limit": query.limit, "offset": query.offset}
+    return [rows.action(row) for row in connection.execute(sql, condition.parameters | page)]
+
+
+def children_since(connection: Connection, run_id: int, parent: str, seq: int) -> list[Action]:
+    """Children of one action that changed after the cursor `seq`, in the order of their last
+    changes."""
+    found = _statements.children_since(connection, run_id=run_id, parent=parent, seq=seq)
+    return [rows.action(row) for row in found]
+
+
+def run_since(connection: Connection, run_id: int, seq: int) -> list[Action]:
+    """Actions of a run that changed after the cursor `seq`, in the order of their last changes."""
+    return [rows.action(row) for row in _statements.run_since(connection, run_id=run_id, seq=seq)]
+
+
+def phase_counts(
+    connection: Connection, run_id: int, parent: str | None = None
+) -> dict[Phase, int]:
+    """How many actions of a run, or children of one action, are in which phase."""
+    if parent is None:
+        found = _statements.run_phase_counts(connection, run_id=run_id)
+    else:
+        found = _statements.child_phase_counts(connection, run_id=run_id, parent=parent)
+    return {Phase(phase): count for phase, count in found}
+
+
+def attempts(connection: Connection, run_id: int, name: str) -> list[Attempt]:
+    """Attempts of one action, the first one first; none for a trace or a cache hit."""
+    return [rows.attempt(row) for row in _statements.attempts(connection, run_id=run_id, name=name)]
+
+
+def insert(connection: Connection, records: Sequence[Action]) -> None:
+    """Write new actions, parents before children.  Only the engine calls this."""
+    if records:
+        _statements.insert(connection, [rows.action_params(record) for record in records])
+
+
+def update(connection: Connection, changes: Sequence[tuple[Action, int]]) -> None:
+    """Save changed actions, each with the version it was made from.  Only the engine calls this.
+
+    Raises:
+        errors.StaleWrite: when a row has another version by now; the transaction must be rolled
+        back.
+    """
+    if not changes:
+        return
+    saved = _statements.update(
+        connection, [rows.action_changes(record, expected) for record, expected in changes]
+    )
+    if saved != len(changes):
+        names = ", ".join(record.name for record, _ in changes[:5])
+        raise errors.StaleWrite(
+            f"{len(changes) - saved} of {len(changes)} actions ({names}, …) changed under the"
+            " engine; another process writes to this database: stop it"
+        )
+
+
+def save_attempts(connection: Connection, records: Sequence[Attempt]) -> None:
+    """Write attempts, new or known; what is None or empty in them stays as it is.  Only the engine
+    calls this."""
+    if records:
+        _statements.save_attempts(connection, [rows.attempt_params(record) for record in records])
+
+
+def busy(connection: Connection) -> int:
+    """Slots in use: living attempts, but not those whose actions wait for children."""
+    return _statements.busy(connection)
+
+
+def due(connection: Connection, *, now_us: int, root_patience_us: int, limit: int) -> list[Action]:
+    """The queued actions that start next, in order."""
+    found = _statements.due(connection, now=now_us, root_patience=root_patience_us, limit=limit)
+    return [rows.action(row) for row in found]
+
+
+def next_due_at(connection: Connection, now_us: int) -> int | None:
+    """When the next queued action that is not due yet becomes so."""
+    return _statements.next_due_at(connection, now=now_us)
+
+
+def has_open_children(connection: Connection, key: ActionKey) -> bool:
+    """Whether an action has children that have not ended."""
+    return _statements.has_open_children(connection, run_id=key.run_id, name=key.name) is not None
+
+
+def open_tree(connection: Connection, key: ActionKey) -> list[Action]:
+    """An action and its descendants, as far as they have not ended and nobody aborts them."""
+    found = _statements.open_tree(connection, run_id=key.run_id, name=key.name)
+    return [rows.action(row) for row in found]
+
+
+def live(connection: Connection) -> list[Action]:
+    """Actions with an attempt that has, or should have, a process."""
+    return [rows.action(row) for row in _statements.live(connection)]
+
+
+def forsaken_parents(connection: Connection) -> list[ActionKey]:
+    """Actions that have ended although children of theirs have not, and nobody aborts those yet."""
+    return [ActionKey(*row) for row in _statements.forsaken_parents(connection)]
+
+
+def over_limit(connection: Connection, now_us: int) -> list[Action]:
+    """Actions whose next time limit is hit."""
+    return [rows.action(row) for row in _statements.over_limit(connection, now=now_us)]
+
+
+def next_limit_at(connection: Connection) -> int | None:
+    """When the next time limit is hit."""
+    return _statements.next_limit_at(connection)

@@ -1,0 +1,27 @@
+"""Outputs that may be taken instead of executing a task again.  Only the engine writes here."""
+
+from flyte_server.domain.records import CacheEntry, Run
+from flyte_server.store import queries
+from flyte_server.store.rows import Connection
+
+_statements = queries.load("cache")
+
+
+def load(connection: Connection, run: Run, key: str) -> tuple[str, str] | None:
+    """The `run/action/attempt` that made an entry, and its outputs; entries are seen in one project
+    and domain."""
+    return _statements.load(connection, project=run.project, domain=run.domain, key=key)
+
+
+def save(connection: Connection, run: Run, entry: CacheEntry) -> None:
+    """Store an entry; one that exists stays, unless the new one replaces it."""
+    statement = _statements.replace if entry.replaces else _statements.add
+    statement(
+        connection,
+        project=run.project,
+        domain=run.domain,
+        key=entry.key,
+        source=f"{run.name}/{entry.action}/{entry.attempt}",
+        output_uri=entry.output_uri,
+        created_at=entry.created_at,
+    )

@@ -1,0 +1,139 @@
+-- name: load^
+-- One action.
+SELECT * FROM actions WHERE run_id = :run_id AND name = :name;
+
+-- name: insert*!
+-- New actions.
+INSERT INTO actions VALUES (
+    :run_id, :name, :parent, :kind, :phase, :task_name, :created_at, :policy, :task_version, :short_name,
+    :environment, :group_name, :spec_digest, :input_uri, :output_base, :output_uri, :cache_key,
+    :cache_status, :cache_source, :attempt, :token, :user_failures, :system_failures, :due_at, :queued_at,
+    :started_at, :attempt_started_at, :limit_at, :ended_at, :aborting, :stopping, :failure, :version, :seq
+);
+
+-- name: update*!
+-- Everything that can change in an action, only if it still has the version from which the change was made.
+UPDATE actions SET
+    phase = :phase, output_uri = :output_uri, cache_status = :cache_status, attempt = :attempt,
+    token = :token, user_failures = :user_failures, system_failures = :system_failures, due_at = :due_at,
+    queued_at = :queued_at, started_at = :started_at, attempt_started_at = :attempt_started_at,
+    limit_at = :limit_at, ended_at = :ended_at, aborting = :aborting, stopping = :stopping,
+    failure = :failure, version = :version, seq = :seq
+WHERE run_id = :run_id AND name = :name AND version = :expected;
+
+-- name: children_since
+-- Children of one action that changed after a cursor, in the order of their last changes.
+SELECT * FROM actions WHERE run_id = :run_id AND parent = :parent AND seq > :seq ORDER BY seq;
+
+-- name: run_since
+-- Actions of a run that changed after a cursor, in the order of their last changes.
+SELECT * FROM actions WHERE run_id = :run_id AND seq > :seq ORDER BY seq;
+
+-- name: listing
+-- Actions of a run; the conditions and the order come from store/filters.py.
+SELECT a.* FROM actions AS a
+WHERE a.run_id = :run_id AND {conditions}
+ORDER BY {order}
+LIMIT :limit OFFSET :offset;
+
+-- name: run_phase_counts
+-- How many actions of a run are in which phase.
+SELECT phase, count(*) FROM actions WHERE run_id = :run_id GROUP BY phase;
+
+-- name: child_phase_counts
+-- How many children of an action are in which phase.
+SELECT phase, count(*) FROM actions WHERE run_id = :run_id AND parent = :parent GROUP BY phase;
+
+-- name: busy$
+-- Slots in use: attempts that are alive, but not those of parents that wait for children.
+SELECT count(*) FROM actions AS a
+WHERE a.phase IN ('initializing', 'running')
+AND NOT EXISTS (
+    SELECT 1 FROM actions AS c
+    WHERE c.run_id = a.run_id AND c.parent = a.name
+    AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
+);
+
+-- name: due
+-- The next actions to start: the oldest first, where roots let somewhat younger children pass.
+SELECT * FROM (
+    SELECT * FROM (
+        SELECT * FROM actions
+        WHERE phase = 'queued' AND (parent IS NULL) = 0 AND due_at <= :now
+        ORDER BY due_at LIMIT :limit
+    ) AS children
+    UNION ALL
+    SELECT * FROM (
+        SELECT * FROM actions
+        WHERE phase = 'queued' AND (parent IS NULL) = 1 AND due_at <= :now
+        ORDER BY due_at LIMIT :limit
+    ) AS roots
+) AS candidates
+ORDER BY due_at + CASE WHEN parent IS NULL THEN :root_patience ELSE 0 END, seq
+LIMIT :limit;
+
+-- name: next_due_at$
+-- When the next action that waits for a moment becomes due.
+SELECT min(due_at) FROM (
+    SELECT min(due_at) AS due_at FROM actions
+    WHERE phase = 'queued' AND (parent IS NULL) = 0 AND due_at > :now
+    UNION ALL
+    SELECT min(due_at) AS due_at FROM actions
+    WHERE phase = 'queued' AND (parent IS NULL) = 1 AND due_at > :now
+) AS candidates;
+
+-- name: has_open_children$
+-- Whether an action has children that have not ended.
+SELECT 1 FROM actions
+WHERE run_id = :run_id AND parent = :name
+AND phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
+LIMIT 1;
+
+-- name: open_tree
+-- An action and all that it called, directly or not, as far as they have not ended and are not being aborted.
+WITH RECURSIVE tree (name) AS (
+    SELECT :name
+    UNION ALL
+    SELECT c.name FROM actions AS c JOIN tree AS t ON c.parent = t.name WHERE c.run_id = :run_id
+)
+SELECT a.* FROM tree AS t JOIN actions AS a ON a.run_id = :run_id AND a.name = t.name
+WHERE a.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
+AND a.aborting IS NULL;
+
+-- name: live
+-- Actions with an attempt that has, or should have, a process.
+SELECT * FROM actions WHERE phase IN ('initializing', 'running');
+
+-- name: forsaken_parents
+-- Actions that have ended although children of theirs have not, and nobody aborts those yet.
+SELECT DISTINCT p.run_id, p.name
+FROM actions AS c JOIN actions AS p ON p.run_id = c.run_id AND p.name = c.parent
+WHERE c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
+AND c.aborting IS NULL
+AND p.phase IN ('succeeded', 'failed', 'aborted', 'timed_out', 'recovered');
+
+-- name: over_limit
+-- Actions whose next time limit is hit.
+SELECT * FROM actions WHERE limit_at IS NOT NULL AND limit_at <= :now ORDER BY limit_at;
+
+-- name: next_limit_at$
+-- When the next time limit is hit.
+SELECT min(limit_at) FROM actions WHERE limit_at IS NOT NULL;
+
+-- name: save_attempts*!
+-- Attempts, new or known; what a report does not know (NULL or empty) stays as it is.
+INSERT INTO attempts VALUES (
+    :run_id, :action, :number, :token, :phase, :worker, :pid, :queued_at, :claimed_at, :started_at,
+    :ended_at, :failure, :output_uri
+)
+ON CONFLICT (run_id, action, number) DO UPDATE SET
+    phase = excluded.phase,
+    worker = CASE WHEN excluded.worker = '' THEN attempts.worker ELSE excluded.worker END,
+    pid = coalesce(excluded.pid, attempts.pid),
+    started_at = coalesce(attempts.started_at, excluded.started_at),
+    ended_at = coalesce(excluded.ended_at, attempts.ended_at),
+    failure = coalesce(excluded.failure, attempts.failure);
+
+-- name: attempts
+-- Attempts of one action, the first one first.
+SELECT * FROM attempts WHERE run_id = :run_id AND action = :name ORDER BY number;
