@@ -1,0 +1,249 @@
+"""The children of a host: started, killed, reaped, and remembered until acknowledged."""
+
+import math
+import os
+import shutil
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from flyte._entrypoints import child, processes
+from flyte._entrypoints.attempt import Attempt
+from flyte._entrypoints.channel import Message
+from flyte._entrypoints.child import Closable, Launch, Surroundings
+from flyte._entrypoints.starters import Starter
+from flyte._kit import clock
+
+Key = tuple[object, ...]
+_DRAIN_POLL_SECONDS = 0.02
+"""Where orphans do not come back to the host, nothing tells when the last one is gone."""
+
+
+class Nursery:
+    """Everything about processes; knows nothing of sockets.
+
+    An attempt waits, then runs (it has a process), then drains (its process ended, others that it
+    started may be left), then is over: kept until the control plane says that it knows.
+    """
+
+    def __init__(
+        self,
+        work: Path,
+        starter: Starter,
+        *,
+        tell: Callable[[Message], None],
+        inherited: Callable[[], tuple[Closable, ...]],
+    ) -> None:
+        self._work = work
+        self._starter = starter
+        self._tell = tell
+        self._inherited = inherited
+        self.variables = child.Variables()
+        self._prepared = False
+        self._serial = 0
+        self._attempts: dict[Key, Attempt] = {}
+        self._waiting: deque[Attempt] = deque()
+        self._running: dict[int, Attempt] = {}
+        self._doomed: list[Attempt] = []
+        self._draining: list[Attempt] = []
+        self._unrelated: set[int] = set()
+        """Children of the host that belong to no attempt: what its imports started, and its own
+        helpers."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process lives here or is about to."""
+        return bool(self._waiting or self._running or self._draining)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing left that the control plane must know."""
+        return not self._attempts
+
+    def held(self) -> list[Message]:
+        """What a control plane that connects must know: everything that runs, everything that
+        ended."""
+        alive = [*self._running.values(), *self._draining]
+        return [*(attempt.started() for attempt in alive), *self.unacknowledged()]
+
+    def unacknowledged(self) -> list[Message]:
+        """How attempts ended whose end the control plane may not know."""
+        draining = set(self._draining)
+        return [a.end for a in self._attempts.values() if a.end and a not in draining]
+
+    def patience(self) -> float:
+        """Seconds until there is something to do without being told."""
+        if self._waiting:
+            return 0.0
+        if self._draining:
+            return _DRAIN_POLL_SECONDS
+        due = min((attempt.kill_at for attempt in self._doomed), default=math.inf)
+        return max(0.0, due - clock.monotonic())
+
+    def add(self, launch: Launch) -> None:
+        """Take over an attempt; one that is known already is not started again."""
+        if launch.key not in self._attempts:
+            self._serial += 1
+            attempt = Attempt(launch, self._work / str(self._serial))
+            self._attempts[launch.key] = attempt
+            self._waiting.append(attempt)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """The control plane has kept how these ended."""
+        for key in keys:
+            self._attempts.pop(key, None)
+
+    def start_one(self) -> None:
+        """Start the attempt that has waited longest: one at a time, so that messages are read in
+        between."""
+        if not self._waiting:
+            return
+        attempt = self._waiting.popleft()
+        unfit = self._starter.prepare(attempt.launch)
+        if not self._prepared:
+            self._prepared = True
+            self._unrelated |= processes.children()
+        if unfit:
+            self._refuse(attempt, unfit, unfit=True)
+        else:
+            self._fork(attempt)
+
+    def _fork(self, attempt: Attempt) -> None:
+        surroundings = Surroundings(
+            os.getpid(), attempt.directory, self._starter.links, self._inherited(), self.variables
+        )
+        try:
+            pid = os.fork()
+            if pid == 0:
+                child.live(attempt.launch, surroundings, self._starter.perform)
+        except OSError as error:
+            self._refuse(attempt, f"the host could not fork: {error.strerror}")
+            return
+        attempt.pid, attempt.started_us = pid, _now_us()
+        self._running[pid] = attempt
+        self._tell(attempt.started())
+
+    def _refuse(self, attempt: Attempt, reason: str, *, unfit: bool = False) -> None:
+        self._tell(attempt.refuse(reason, at=_now_us(), unfit=unfit))
+
+    def kill(self, key: Key, grace_seconds: float) -> None:
+        """End an attempt's group: SIGTERM now, SIGKILL after the grace."""
+        attempt = self._attempts.get(key)
+        self._tell({"op": "killing", "key": key, "known": attempt is not None})
+        if attempt is None or attempt.end is not None:
+            return
+        if attempt.pid == 0:
+            self._waiting.remove(attempt)
+            self._refuse(attempt, "it was ended before its process was started")
+        elif attempt.doom(clock.monotonic(), grace_seconds):
+            self._doomed.append(attempt)
+            _signal(attempt.pid, signal.SIGTERM)
+
+    def kill_all(self, grace_seconds: float) -> None:
+        """End everything that runs."""
+        for key, attempt in list(self._attempts.items()):
+            if attempt.end is None:
+                self.kill(key, grace_seconds)
+
+    def reap(self) -> None:
+        """Take note of the processes that have ended, and look after what they left behind."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            self._unrelated.discard(pid)
+            attempt = self._running.pop(pid, None)
+            if attempt is not None:
+                attempt.conclude(status, now=clock.monotonic(), at=_now_us())
+                self._draining.append(attempt)
+        self._drain()
+
+    def tick(self) -> None:
+        """Do what is due by the clock."""
+        now = clock.monotonic() if self._doomed else 0.0
+        for attempt in self._doomed:
+            if attempt.kill_at <= now and attempt.pid in self._running:
+                _signal(attempt.pid, signal.SIGKILL)
+        self._doomed = [
+            attempt
+            for attempt in self._doomed
+            if attempt.kill_at > now and attempt.pid in self._running
+        ]
+        self._drain()
+
+    def _drain(self) -> None:
+        """Let go of ended attempts that left nothing behind; end what the others left behind."""
+        if not self._draining:
+            return
+        now = clock.monotonic()
+        strays = self._strays()
+        waiting: list[Attempt] = []
+        for attempt in self._draining:
+            left = strays.get(attempt.pid, set())
+            if not left and not processes.signal_group(attempt.pid, 0):
+                self._finish(attempt)
+            elif now >= attempt.give_up_at:
+                self._unrelated |= left
+                self._finish(attempt)
+            else:
+                _end_strays(attempt, left, now)
+                waiting.append(attempt)
+        self._draining = waiting
+
+    def _strays(self) -> dict[int, set[int]]:
+        """Children of the host that it never forked, by the attempt whose process they belonged to.
+
+        Every attempt's process adopts the orphans below it, so what comes up here lost that process
+        itself.  One that moved to a session of its own is put down to the attempt that ended last.
+        """
+        found: dict[int, set[int]] = {}
+        ended = {attempt.pid for attempt in self._draining}
+        for pid in processes.children() - self._running.keys() - self._unrelated:
+            group, session = processes.group_and_session(pid)
+            owners = [leader for leader in (session, group) if leader in ended]
+            found.setdefault(owners[0] if owners else self._draining[-1].pid, set()).add(pid)
+        return found
+
+    def _finish(self, attempt: Attempt) -> None:
+        if attempt.strays and not attempt.doomed:
+            attempt.note(
+                f"ended what the task had left running: {', '.join(attempt.strays.values())}"
+            )
+        if attempt.end is not None:
+            self._tell(attempt.end)
+        if os.path.lexists(attempt.directory):  # its child removes it, unless it is killed
+            self._sweep(attempt.directory)
+
+    def _sweep(self, directory: Path) -> None:
+        """Remove a directory, whatever its size, without making anybody wait."""
+        try:
+            pid = os.fork()
+        except OSError:
+            return  # it goes with the host's own directory
+        if pid == 0:
+            shutil.rmtree(directory, ignore_errors=True)
+            os._exit(0)
+        self._unrelated.add(pid)
+
+
+def _signal(leader: int, number: int) -> None:
+    """Signal a group; its leader alone as long as it has not made the group."""
+    if not processes.signal_group(leader, number):
+        processes.signal_one(leader, number)
+
+
+def _end_strays(attempt: Attempt, left: set[int], now: float) -> None:
+    if now < attempt.kill_at:
+        return
+    for pid in left:
+        attempt.strays.setdefault(pid, processes.describe(pid))
+        processes.signal_one(pid, signal.SIGKILL)
+    processes.signal_group(attempt.pid, signal.SIGKILL)
+
+
+def _now_us() -> int:
+    return int(clock.now().timestamp() * 1_000_000)

@@ -1,0 +1,237 @@
+"""A host's one loop: connections, signals and timers around the children."""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from flyte._entrypoints import child
+from flyte._entrypoints.channel import Channel, Message
+from flyte._entrypoints.child import Closable, Launch
+from flyte._entrypoints.nursery import Nursery
+from flyte._entrypoints.records import PROTOCOL, HostRecord
+from flyte._entrypoints.starters import Starter
+from flyte._kit import clock
+
+_ALONE_TICK_SECONDS = 2.0
+"""How often a host without a control plane looks whether it is still wanted."""
+_LAST_GRACE_SECONDS = 5.0
+_Order = Callable[[Message], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a host is told by its command line."""
+
+    home: Path
+    host_id: str
+    linger_seconds: float = 300.0
+    """How long to wait for a control plane with nothing to do."""
+    connection: int | None = None
+    """File descriptor of a socket that leads to the control plane which started the host."""
+
+
+class Supervisor:
+    """Single-threaded, so that it can fork; never waits for anything but its selector.
+
+    It ends when it is told to, or when it is alone and idle for long, or when its record is gone:
+    then somebody removed the home, and its children with it have nowhere to write to.
+    """
+
+    def __init__(self, options: Options, starter: Starter) -> None:
+        self._options = options
+        self._record = HostRecord(options.home, options.host_id)
+        self._nursery = Nursery(
+            self._record.work, starter, tell=self._tell, inherited=self._connections
+        )
+        self._channel: Channel | None = None
+        self._bound = ""
+        self._pid = os.getpid()
+        self._stopping = False
+        self._terminated = False
+        self._orphaned = False
+        self._alone_since = clock.monotonic()
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._wakeups, self._alarm = socket.socketpair()
+        self._orders: dict[str, _Order] = {
+            "bind": self._bind,
+            "launch": lambda message: self._nursery.add(Launch.read(message)),
+            "kill": lambda message: self._nursery.kill(tuple(message["key"]), message["grace"]),
+            "ack": lambda message: self._nursery.forget(tuple(key) for key in message["keys"]),
+            "stop": self._stop,
+        }
+
+    def run(self) -> None:
+        """Listen, announce, serve, and clean up at the end."""
+        self._record.work.mkdir(parents=True, exist_ok=True)
+        os.chdir(self._record.work)
+        address = self._listen()
+        self._watch_signals()
+        self._record.write(address)
+        if self._options.connection is not None:
+            self._connect(socket.socket(fileno=self._options.connection))
+        while not self._done():
+            self._flush()
+            for key, _ in self._selector.select(self._timeout()):
+                key.data()
+            self._nursery.start_one()
+            self._nursery.tick()
+        self._depart(address)
+
+    def _listen(self) -> str:
+        address = self._record.make_address()
+        try:
+            self._listener.bind(address)
+        except OSError:  # a file system without sockets
+            address = self._record.make_address(elsewhere=True)
+            self._listener.bind(address)
+        self._listener.listen(8)
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        return address
+
+    def _watch_signals(self) -> None:
+        for end in (self._wakeups, self._alarm):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
+        for number in child.MANAGED_SIGNALS:
+            signal.signal(number, self._noticed)
+        self._selector.register(self._wakeups, selectors.EVENT_READ, self._wake)
+
+    def _connections(self) -> tuple[Closable, ...]:
+        own = (self._selector, self._listener, self._wakeups, self._alarm)
+        return (*own, self._channel) if self._channel else own
+
+    # -- messages
+
+    def _accept(self) -> None:
+        """A control plane connects: first hear what an earlier one said last, then tell this one
+        everything."""
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        if self._channel is not None:
+            self._receive()
+            self._disconnect()
+        self._connect(connection)
+
+    def _connect(self, connection: socket.socket) -> None:
+        self._channel = channel = Channel(connection)
+        self._selector.register(channel, selectors.EVENT_READ, self._receive)
+        self._tell(
+            {
+                "op": "hello",
+                "protocol": PROTOCOL,
+                "id": self._options.host_id,
+                "pid": os.getpid(),
+                "bound": self._bound,
+            }
+        )
+        for message in self._nursery.held():
+            self._tell(message)
+        self._tell({"op": "ready"})
+
+    def _disconnect(self) -> None:
+        if self._channel is not None:
+            self._selector.unregister(self._channel)
+            self._channel.close()
+            self._channel = None
+            self._alone_since = clock.monotonic()
+
+    def _receive(self) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        for message in channel.receive():
+            order = self._orders.get(message["op"])
+            if order is None:
+                print(f"unknown order, ignored: {json.dumps(message)[:200]}")  # noqa: T201 - the host's own log
+            else:
+                order(message)
+
+    def _tell(self, message: Message) -> None:
+        """Say something to the control plane; without one it will ask when it comes."""
+        if self._channel is not None:
+            self._channel.queue(message)
+
+    def _flush(self) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        channel.flush()
+        if channel.closed:
+            self._disconnect()
+            return
+        interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.pending else 0)
+        if self._selector.get_key(channel).events != interest:
+            self._selector.modify(channel, interest, self._receive)
+
+    # -- orders
+
+    def _bind(self, message: Message) -> None:
+        """Become the host of one environment and code bundle; before any of it is imported."""
+        self._bound = message["host_key"]
+        self._nursery.variables.replace(message["env"])
+        time.tzset()
+
+    def _stop(self, _: Message) -> None:
+        self._stopping = True
+
+    # -- time and the end
+
+    def _noticed(self, number: int, _: object) -> None:
+        """A signal.
+
+        A byte in the wakeup socket ends the wait; it does not count, a child may have written it.
+        """
+        if os.getpid() != self._pid:
+            # A child that was forked a moment ago: do what would have happened a moment later.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif number == signal.SIGTERM:
+            self._terminated = True
+
+    def _wake(self) -> None:
+        with suppress(OSError):
+            self._wakeups.recv(4096)
+        if self._terminated and not self._stopping:
+            self._stopping = True
+            self._nursery.kill_all(_LAST_GRACE_SECONDS)
+        self._nursery.reap()
+
+    def _timeout(self) -> float | None:
+        limit = self._nursery.patience()
+        if self._channel is None:
+            limit = min(limit, _ALONE_TICK_SECONDS)
+        return None if limit == float("inf") else limit
+
+    def _done(self) -> bool:
+        if self._channel is not None:
+            return self._stopping and not self._nursery.busy and self._nursery.empty
+        if not self._orphaned and not self._record.exists():
+            self._orphaned = self._stopping = True
+            self._nursery.kill_all(_LAST_GRACE_SECONDS)
+        if self._nursery.busy:
+            self._alone_since = clock.monotonic()
+            return False
+        waited = clock.monotonic() - self._alone_since
+        return self._stopping or waited > self._options.linger_seconds
+
+    def _depart(self, address: str) -> None:
+        """Leave a testament if there are results that nobody has heard; else leave nothing."""
+        results = [] if self._orphaned else self._nursery.unacknowledged()
+        if results:
+            self._record.write(address, results)
+        for connection in self._connections():
+            connection.close()
+        self._record.remove(address, keep_record=bool(results))
+        sys.stdout.flush()

@@ -1,0 +1,271 @@
+"""The process executor: attempts in, events out."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flyte_server.clock import Clock
+from flyte_server.domain.events import Event, Failed, Lost, Started
+from flyte_server.domain.phases import Blame
+from flyte_server.domain.records import AttemptKey, Failure
+from flyte_server.engine.ports import LaunchSpec, Report, Verdicts
+from flyte_server.executors.process.connection import Message, attempt_key, wire_key
+from flyte_server.executors.process.host import Host
+from flyte_server.executors.process.hosts import Hosts, Place
+from flyte_server.executors.process.interpreter import CannotRunError
+from flyte_server.executors.process.jobs import Jobs
+from flyte_server.executors.process.options import Options
+from flyte_server.executors.process.records import HostRecord
+from flyte_server.executors.process.reports import Reports
+
+_log = logging.getLogger(__name__)
+_HOUSEKEEPING_SECONDS = 3.0
+_DEFAULTS = Options()
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """One attempt, from the launch until its end is committed."""
+
+    key: AttemptKey
+    spec: LaunchSpec | None = None
+    """None for an attempt that an earlier control plane launched."""
+    host: Host | None = None
+    ending: bool = False
+    """Its end is known, and is being reported."""
+    kill_sent: bool = False
+    kill_answered: bool = False
+    starting: asyncio.Task[None] | None = None
+    """The report of its start, which comes before that of its end."""
+
+
+class ProcessExecutor:
+    """Implements `engine.ports.Executor` with processes that hosts fork.
+
+    What an attempt's end means is asked of `verdicts`; a host may forget an attempt only after
+    `report` has returned, so that no crash of the control plane loses a result.
+
+    Args:
+        home: FLYTE_HOME; sockets, logs and working directories lie there.
+        report: the engine's `apply`.
+        verdicts: reads what ended processes left behind.
+        clock: for pauses, and for the times of events.
+        base_env: our own variables; attempts inherit those that do not configure us.
+        options: numbers and programs.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        report: Report,
+        verdicts: Verdicts,
+        clock: Clock,
+        *,
+        base_env: Mapping[str, str],
+        options: Options = _DEFAULTS,
+    ) -> None:
+        self._clock = clock
+        self._options = options
+        self._reports = Reports(report, verdicts, clock)
+        self._hosts = Hosts(
+            home.absolute(), clock=clock, listener=self, base_env=base_env, options=options
+        )
+        self._held: dict[AttemptKey, _Held] = {}
+        self._jobs = Jobs()
+        self._closed = False
+
+    # -- engine.ports.Executor
+
+    async def start(self) -> None:
+        """Connect to the hosts of an earlier control plane; what they hold is known when this
+        returns."""
+        for testament in await self._hosts.adopt():
+            self._execute_testament(testament)
+        self._jobs.start(self._keep_house())
+
+    async def launch(self, spec: LaunchSpec) -> None:
+        """Take over an attempt; returns before it has a process."""
+        if spec.attempt not in self._held:
+            held = self._held[spec.attempt] = _Held(spec.attempt, spec)
+            self._jobs.start(self._place(held, spec))
+
+    async def kill(self, attempt: AttemptKey, grace_seconds: float) -> None:
+        """Have an attempt's processes ended; returns before they are."""
+        held = self._held.get(attempt)
+        if held is None:
+            reason = "the process executor holds no process of this attempt"
+            await self._reports.deliver(Lost(attempt, reason, self._clock.now_us()))
+        elif held.host is None:
+            self._lose(held, "it was ended before its process was started")
+        elif not held.ending:
+            held.host.send({"op": "kill", "key": wire_key(attempt), "grace": grace_seconds})
+            if not held.kill_sent:
+                held.kill_sent = True
+                self._jobs.start(self._insist(held, held.host, grace_seconds))
+
+    async def alive(self) -> Collection[AttemptKey]:
+        """Attempts that have a process, or will have one, or whose end is not committed yet."""
+        return tuple(self._held)
+
+    async def close(self) -> None:
+        """Hang up.
+
+        Hosts with attempts go on; what was not committed is heard again by the next `start`.
+        """
+        self._closed = True
+        await self._jobs.close()
+        await self._hosts.close()
+
+    # -- launching and killing
+
+    async def _place(self, held: _Held, spec: LaunchSpec) -> None:
+        try:
+            place = await self._hosts.place(spec)
+        except CannotRunError as error:
+            failure = Failure("CannotRun", str(error), Blame.USER, recoverable=False)
+            self._finish(held, Failed(held.key, failure, self._clock.now_us()))
+        except OSError as error:
+            self._lose(held, f"no host could be started: {error}")
+        else:
+            if held.ending:
+                return  # ended while the host was looked for
+            self._hand_over(held, spec, place)
+
+    def _hand_over(self, held: _Held, spec: LaunchSpec, place: Place) -> None:
+        held.host = place.host
+        place.host.attempts.add(held.key)
+        if place.host.gone.is_set():
+            self._lose(held, "its host ended before the attempt reached it")
+            return
+        place.host.send(
+            {
+                "op": "launch",
+                "key": wire_key(held.key),
+                "argv": place.argv,
+                "env": place.env,
+                "log_path": spec.log_path,
+                "output_prefix": spec.output_prefix,
+            }
+        )
+
+    async def _insist(self, held: _Held, host: Host, grace_seconds: float) -> None:
+        """A host that does not even answer is stuck (in an import, or stopped): it is ended with
+        all it holds."""
+        await self._clock.sleep(grace_seconds + self._options.answer_seconds)
+        if held.host is host and not held.ending and not held.kill_answered:
+            _log.warning("host %s does not answer a kill; it is ended", host.host_id)
+            host.process.kill()
+
+    async def _keep_house(self) -> None:
+        while True:
+            self._hosts.trim()
+            try:
+                await self._hosts.warm()
+            except OSError as error:
+                _log.warning("cannot start a spare host: %s", error)
+            await self._clock.sleep(_HOUSEKEEPING_SECONDS)
+
+    # -- host.Listener
+
+    def heard(self, host: Host, messages: Sequence[Message]) -> None:
+        """What a host says of its attempts; a start and an end that come together are reported
+        as one event."""
+        if self._closed:
+            return
+        started = [message for message in messages if message["op"] == "started"]
+        for message in started:
+            host.leaders.add(message["pid"])
+            self._hold(host, message)
+        hearers: Mapping[str, Callable[[Host, Message], None]] = {
+            "exited": self._exited,
+            "refused": self._refused,
+            "killing": self._killing,
+        }
+        for message in messages:
+            if message["op"] in hearers:
+                hearers[message["op"]](host, message)
+        for message in started:
+            held = self._held.get(attempt_key(message))
+            if held is not None and not held.ending and held.starting is None:
+                event = Started(held.key, host.host_id, message["pid"], message["at"])
+                held.starting = self._jobs.start(self._reports.deliver(event))
+
+    async def ended(self, host: Host, sentence: str) -> None:
+        """A host is gone, and with it every process that it held."""
+        self._hosts.ended(host, sentence)
+        if not self._closed:
+            for key in tuple(host.attempts):
+                self._lose(self._held.get(key), sentence)
+
+    def _hold(self, host: Host, message: Message) -> _Held:
+        key = attempt_key(message)
+        held = self._held.setdefault(key, _Held(key))
+        held.host = host
+        host.attempts.add(key)
+        return held
+
+    def _exited(self, host: Host, message: Message) -> None:
+        held = self._hold(host, message)
+        host.leaders.discard(message["pid"])
+        if not held.ending:
+            held.ending = True
+            self._jobs.start(self._conclude(held, message))
+
+    def _refused(self, host: Host, message: Message) -> None:
+        held = self._hold(host, message)
+        if message["unfit"] and held.spec is not None and not held.ending:
+            self._hosts.cannot_fork(host)
+            host.acknowledge(held.key)
+            held.host = None
+            self._jobs.start(self._place(held, held.spec))
+        else:
+            self._lose(held, message["reason"])
+
+    def _killing(self, host: Host, message: Message) -> None:
+        held = self._held.get(attempt_key(message))
+        if held is None or held.host is not host:
+            return
+        held.kill_answered = True
+        if not message["known"]:
+            self._lose(held, "its host does not know it")
+
+    # -- ends
+
+    def _lose(self, held: _Held | None, reason: str) -> None:
+        if held is not None:
+            self._finish(held, Lost(held.key, reason, self._clock.now_us()))
+
+    def _finish(self, held: _Held, event: Event) -> None:
+        if not held.ending:
+            held.ending = True
+            self._jobs.start(self._commit(held, event))
+
+    async def _conclude(self, held: _Held, exited: Message) -> None:
+        await self._commit(held, await self._reports.end_of(exited))
+
+    async def _commit(self, held: _Held, event: Event) -> None:
+        if held.starting is not None:
+            await held.starting
+        await self._reports.deliver(event)
+        self._held.pop(held.key, None)
+        if held.host is not None:
+            held.host.acknowledge(held.key)
+
+    def _execute_testament(self, testament: HostRecord) -> None:
+        """Report what a host that ended alone could tell nobody; its record goes when all of it
+        is committed."""
+        for message in testament.ended:
+            held = self._held.setdefault(attempt_key(message), _Held(attempt_key(message)))
+            held.ending = True
+        self._jobs.start(self._conclude_all(testament))
+
+    async def _conclude_all(self, testament: HostRecord) -> None:
+        for message in testament.ended:
+            held = self._held[attempt_key(message)]
+            if message["op"] == "exited":
+                await self._conclude(held, message)
+            else:
+                await self._commit(held, Lost(held.key, message["reason"], message["at"]))
+        testament.path.unlink(missing_ok=True)

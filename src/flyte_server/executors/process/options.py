@@ -1,0 +1,31 @@
+"""What can be chosen about the process executor."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flyte_server.executors.process import interpreter
+
+SPAWN_HOST_WORDS = ("-P", "-m", "flyte._entrypoints.spawn_host")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Numbers and programs; the defaults are for a person's own machine."""
+
+    prefix: Path = field(default_factory=lambda: Path(sys.prefix))
+    """Python environment of attempts that name none by VIRTUAL_ENV."""
+    host_words: tuple[str, ...] = ("-P", "-m", interpreter.HOST_MODULE)
+    """What an interpreter is given to be a host that forks; -P keeps the current directory off
+    its path."""
+    keep_warm: bool = True
+    """Have a host ready that has imported the SDK, so that the first attempt of a new bundle
+    starts at once."""
+    idle_hosts: int = 4
+    """Hosts without an attempt that are kept; the one that was needed last comes first."""
+    idle_seconds: float = 900.0
+    """How long one of them is kept."""
+    linger_seconds: float = 300.0
+    """How long a host waits for a new control plane when it has nothing to do."""
+    answer_seconds: float = 10.0
+    """How long a host may be silent when it is asked something, before it is ended."""

@@ -1,0 +1,186 @@
+"""A host as a process, spoken with directly."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.support import wait_until
+
+FAKE_HOST = Path(__file__).parents[2] / "flyte_server" / "executors" / "fake_host.py"
+
+
+class Speaker:
+    """A control plane of few words."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        self.home = home
+        ours, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, str(FAKE_HOST), "--home", str(home), "--id", "h-1", *options),
+                *("--connection", str(theirs.fileno())),
+            ],
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+        self._use(ours)
+
+    def _use(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.connection.settimeout(10)
+        self.lines = self.connection.makefile("rb")
+
+    def reconnect(self) -> None:
+        self.hang_up()
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(json.loads(self.record.read_text())["socket"])
+        self._use(connection)
+
+    @property
+    def record(self) -> Path:
+        return self.home / "hosts" / "h-1.json"
+
+    def say(self, op: str, **fields: Any) -> None:
+        self.connection.sendall(json.dumps({"op": op, **fields}).encode() + b"\n")
+
+    def hear(self, op: str) -> dict[str, Any]:
+        """The next message, which must be this one."""
+        message = json.loads(self.lines.readline())
+        assert message["op"] == op, message
+        return message
+
+    def launch(self, verb: str, argument: object, name: str = "a") -> None:
+        self.say(
+            "launch",
+            key=[1, name],
+            argv=["a0", verb, str(argument)],
+            env={"PATH": os.environ["PATH"], "NAME": name},
+            log_path=str(self.home / "log" / name),
+            output_prefix=f"out/{name}",
+        )
+
+    def hang_up(self) -> None:
+        self.lines.close()
+        self.connection.close()
+
+    def end(self) -> int:
+        return self.process.wait(timeout=10)
+
+
+@pytest.fixture
+def speaker(tmp_path: Path) -> Iterator[Speaker]:
+    made = Speaker(tmp_path / "home", "--linger", "0.5")
+    made.hear("hello")
+    made.hear("ready")
+    yield made
+    made.hang_up()
+    if made.process.poll() is None:
+        for child in psutil.Process(made.process.pid).children(recursive=True):
+            child.kill()
+        made.process.kill()
+    made.end()
+
+
+def test_hello_says_who_speaks(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path / "home")
+    hello = speaker.hear("hello")
+    assert hello == {
+        "op": "hello",
+        "protocol": 1,
+        "id": "h-1",
+        "pid": speaker.process.pid,
+        "bound": "",
+    }
+    assert json.loads(speaker.record.read_text())["pid"] == speaker.process.pid
+    assert (tmp_path / "home" / "hosts").stat().st_mode & 0o077 == 0, "a socket is a door"
+    speaker.say("stop")
+    assert speaker.end() == 0
+    speaker.hang_up()
+    assert list((tmp_path / "home" / "hosts").iterdir()) == []
+
+
+def test_results_are_kept_until_they_are_acknowledged(speaker: Speaker) -> None:
+    speaker.launch("exit_with", 5)
+    speaker.hear("started")
+    exited = speaker.hear("exited")
+    assert (exited["code"], exited["output_prefix"]) == (5, "out/a")
+    speaker.reconnect()
+    speaker.hear("hello")
+    assert speaker.hear("exited") == exited
+    speaker.hear("ready")
+    speaker.say("ack", keys=[[1, "a"]])
+    speaker.reconnect()
+    speaker.hear("hello")
+    speaker.hear("ready")
+
+
+def test_an_unknown_order_is_ignored(speaker: Speaker) -> None:
+    speaker.say("dance")
+    speaker.launch("exit_with", 0)
+    speaker.hear("started")
+    assert speaker.hear("exited")["code"] == 0
+
+
+def test_a_kill_of_an_unknown_attempt_says_so(speaker: Speaker) -> None:
+    speaker.say("kill", key=[9, "x"], grace=1)
+    assert speaker.hear("killing")["known"] is False
+
+
+def test_a_later_kill_only_brings_the_end_nearer(speaker: Speaker, tmp_path: Path) -> None:
+    speaker.launch("resist", tmp_path / "mark")
+    speaker.hear("started")
+    wait_until((tmp_path / "mark").exists)
+    for grace in (60, 0.05, 60):
+        speaker.say("kill", key=[1, "a"], grace=grace)
+        speaker.hear("killing")
+    assert speaker.hear("exited")["signal"] == signal.SIGKILL
+
+
+def test_a_host_that_is_alone_and_idle_ends(speaker: Speaker) -> None:
+    speaker.launch("exit_with", 0)
+    speaker.hear("started")
+    exited = speaker.hear("exited")
+    speaker.hang_up()
+    assert speaker.end() == 0
+    testament = json.loads(speaker.record.read_text())
+    assert testament["ended"] == [exited], "nobody said that it is known"
+
+
+def test_a_host_that_is_alone_keeps_its_children(speaker: Speaker, tmp_path: Path) -> None:
+    speaker.launch("wait_for", tmp_path / "go")
+    pid = speaker.hear("started")["pid"]
+    speaker.hang_up()
+    assert psutil.pid_exists(pid)
+    (tmp_path / "go").write_text("0")
+    assert speaker.end() == 0
+    assert json.loads(speaker.record.read_text())["ended"][0]["code"] == 0
+
+
+def test_sigterm_ends_children_first(speaker: Speaker, tmp_path: Path) -> None:
+    speaker.launch("sleep", tmp_path / "mark")
+    speaker.hear("started")
+    wait_until((tmp_path / "mark").exists)
+    speaker.process.terminate()
+    speaker.hear("killing")
+    assert speaker.hear("exited")["signal"] == signal.SIGTERM
+    speaker.say("ack", keys=[[1, "a"]])
+    assert speaker.end() == 0
+
+
+def test_a_bound_host_says_so_when_it_is_found_again(speaker: Speaker, tmp_path: Path) -> None:
+    speaker.say("bind", host_key="k", env={"ACTION_NAME": "of another attempt"})
+    speaker.launch("tell", tmp_path / "told")
+    speaker.hear("started")
+    speaker.hear("exited")
+    assert "of another attempt" not in (tmp_path / "told").read_text()
+    speaker.reconnect()
+    assert speaker.hear("hello")["bound"] == "k"
