@@ -1,0 +1,195 @@
+"""`python -m flyte_server`: one control plane on one data directory.
+
+Exit status: 0 after a clean stop (SIGTERM, SIGINT), 1 when it cannot serve (one sentence on
+stderr), 2 for wrong arguments.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import FrameType
+
+import uvicorn
+
+from flyte_server import home
+from flyte_server.app import ControlPlane, create_app
+from flyte_server.clock import RealClock
+from flyte_server.domain.errors import ControlPlaneError
+from flyte_server.services.wire import times
+from flyte_server.settings import DEFAULT_PORT, Settings, SettingsError
+
+_BACKLOG = 2048
+_SHUTDOWN_SECONDS = 3
+_IDLE_CONNECTION_SECONDS = 75
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+_log = logging.getLogger("flyte_server")
+
+
+class CannotListen(Exception):  # noqa: N818 - the message is all that is shown of it
+    """The port is taken, or the host is none of this machine."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with the control plane started before the first connection and stopped after the
+    last."""
+
+    def __init__(
+        self, config: uvicorn.Config, plane: ControlPlane, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._plane = plane
+        self._on_ready = on_ready
+        self._running = contextlib.AsyncExitStack()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._running.enter_async_context(self._plane.running())
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._plane.end_streams()
+        await super().shutdown(sockets)
+        await self._running.aclose()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal; the process's exit status."""
+    arguments = _arguments(argv)
+    try:
+        settings = Settings.from_environment(home=arguments.home, host=arguments.host)
+        home.prepare(settings.home)
+        with home.locked(settings):
+            listener = _listen(arguments.host, arguments.port)
+            with contextlib.closing(listener):
+                settings = replace(settings, port=listener.getsockname()[1])
+                _serve(settings, listener, foreground=arguments.foreground)
+    except (ControlPlaneError, SettingsError, CannotListen) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m flyte_server", description="The Flyte control plane."
+    )
+    parser.add_argument("--home", help="data directory (default: $FLYTE_HOME, else ~/.flyte)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        help=f"port to listen at; 0: a free one (default: {DEFAULT_PORT}, else a free one)",
+    )
+    parser.add_argument(
+        "--foreground", action="store_true", help="say on stdout where it answers; Ctrl-C ends it"
+    )
+    return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; write a number from 0 to 65535")
+    return int(text)
+
+
+def _listen(host: str, port: int | None) -> socket.socket:
+    """A socket that listens already, so that nobody can take the port between now and the start.
+
+    Raises:
+        CannotListen: the port that was asked for is taken.
+    """
+    if port is not None:
+        return _bound(host, port)
+    try:
+        return _bound(host, DEFAULT_PORT)
+    except CannotListen:
+        return _bound(host, 0)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+    except OSError as error:
+        raise CannotListen(
+            f"The control plane cannot listen at {host}:{port} ({error.strerror}): choose another "
+            "port by --port, or end what uses it."
+        ) from error
+    return listener
+
+
+def _serve(settings: Settings, listener: socket.socket, *, foreground: bool) -> None:
+    logging.basicConfig(stream=sys.stderr, level=settings.log_level, format=_LOG_FORMAT)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    if not settings.loopback:
+        _log.warning(
+            "listening at %s without any authentication: whoever reaches it can run code here",
+            settings.host,
+        )
+    plane = create_app(settings)
+    config = uvicorn.Config(
+        plane,
+        http="httptools",
+        loop="auto" if sys.platform == "win32" else "uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_IDLE_CONNECTION_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        backlog=_BACKLOG,
+    )
+
+    def ready() -> None:
+        home.announce(settings, started_at=times.rfc3339(RealClock().now_us()))
+        _log.info(
+            "ready at %s, process %d, data in %s", settings.endpoint, os.getpid(), settings.home
+        )
+        if foreground:
+            sys.stdout.write(
+                f"Flyte control plane at {settings.endpoint}, data in {settings.home}. Ctrl-C ends "
+                "it.\n"
+            )
+            sys.stdout.flush()
+
+    server = Server(config, plane, ready)
+    _end_quietly(server)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        home.withdraw(settings)
+    _log.info("stopped")
+
+
+def _end_quietly(server: Server) -> None:
+    """uvicorn raises the signal again after its clean stop, which would make it a death by
+    signal."""
+
+    def stopped(number: int, frame: FrameType | None) -> None:
+        if not server.should_exit:
+            sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stopped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Composition: the parts of the control plane, put together, started and stopped in order."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+
+from flyte_server import blobs
+from flyte_server.blobs import LocalBlobs
+from flyte_server.clock import Clock, RealClock
+from flyte_server.domain.capacity import Capacity
+from flyte_server.domain.events import Event
+from flyte_server.engine.bus import Bus
+from flyte_server.engine.engine import Engine
+from flyte_server.engine.ports import Executor, Report, Verdicts
+from flyte_server.engine.reconciler import Reconciler
+from flyte_server.engine.scheduler import Scheduler
+from flyte_server.executors.process.executor import ProcessExecutor
+from flyte_server.executors.process.options import Options
+from flyte_server.services import registry
+from flyte_server.services.directory import Directory
+from flyte_server.services.http.asgi import App, Receive, Scope, Send
+from flyte_server.services.launch.specs import StoredLaunchSpecs
+from flyte_server.services.launch.verdicts import FileVerdicts
+from flyte_server.services.registry import Parts
+from flyte_server.services.watching import Watching
+from flyte_server.settings import Settings
+from flyte_server.store.database import Database
+
+_log = logging.getLogger(__name__)
+_PAUSE_SECONDS = 1.0
+
+MakeExecutor = Callable[[Settings, Report, Verdicts, Clock], Executor]
+
+
+def process_executor(
+    settings: Settings, report: Report, verdicts: Verdicts, clock: Clock
+) -> Executor:
+    """Tasks as processes of this machine."""
+    return ProcessExecutor(
+        settings.home,
+        report,
+        verdicts,
+        clock,
+        base_env=settings.inherited,
+        options=Options(prefix=settings.task_prefix),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a test swaps."""
+
+    clock: Clock
+    make_executor: MakeExecutor = process_executor
+
+
+def create_app(settings: Settings, outside: Outside | None = None) -> "ControlPlane":
+    """The control plane as an ASGI application, not started yet: `running` does that."""
+    return ControlPlane(settings, outside or Outside(RealClock()))
+
+
+class ControlPlane:
+    """The control plane as one ASGI application.
+
+    Example:
+        plane = create_app(Settings(home=Path("~/.flyte").expanduser()))
+        async with plane.running():
+            ...  # serve `plane` with any ASGI server
+    """
+
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        self._settings = settings
+        self._outside = outside
+        self._app: App | None = None
+        self._parts: Parts | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """What runs; only within `running`."""
+        if self._parts is None:
+            raise RuntimeError("the control plane does not run; enter running() first")
+        return self._parts
+
+    def end_streams(self) -> None:
+        """Tell all watching clients to connect again: before the server waits for them to go."""
+        self.parts.watching.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._app is None:
+            raise RuntimeError(f"{scope['type']} is not served here; enter running() first")
+        await self._app(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Everything that runs, while the block does."""
+        async with contextlib.AsyncExitStack() as stack:
+            database = await asyncio.to_thread(Database.open, self._settings.database)
+            stack.callback(database.close)
+            bus = Bus()
+            engine = Engine(database, bus, self._outside.clock)
+            stack.push_async_callback(engine.close)
+            await self._compose(database, bus, engine, stack)
+            yield
+
+    async def _compose(
+        self, database: Database, bus: Bus, engine: Engine, stack: contextlib.AsyncExitStack
+    ) -> None:
+        settings, clock = self._settings, self._outside.clock
+        store = LocalBlobs(settings.data, blobs.load_key(settings.signing_key), clock)
+        directory = Directory(database)
+
+        async def report(event: Event) -> None:
+            await engine.apply(event)
+
+        executor = self._outside.make_executor(settings, report, FileVerdicts(), clock)
+        specs = StoredLaunchSpecs(settings, database, directory, store)
+        await executor.start()
+        stack.push_async_callback(executor.close)
+        await stack.enter_async_context(
+            _moving(
+                settings, database, engine, bus=bus, executor=executor, specs=specs, clock=clock
+            )
+        )
+        self._parts = Parts(
+            settings=settings,
+            database=database,
+            engine=engine,
+            clock=clock,
+            blobs=store,
+            directory=directory,
+            watching=Watching(bus),
+        )
+        self._app = registry.application(self._parts)
+
+
+@contextlib.asynccontextmanager
+async def _moving(
+    settings: Settings,
+    database: Database,
+    engine: Engine,
+    *,
+    bus: Bus,
+    executor: Executor,
+    specs: StoredLaunchSpecs,
+    clock: Clock,
+) -> AsyncGenerator[None]:
+    """Scheduler and reconciler, while the block runs."""
+    capacity = Capacity(settings.slots) if settings.slots else Capacity.for_cpus(settings.cpus)
+    scheduler = Scheduler(
+        database, engine, bus, clock=clock, executor=executor, launch_specs=specs, capacity=capacity
+    )
+    reconciler = Reconciler(
+        database, engine, bus, clock=clock, executor=executor, launching=lambda: scheduler.launching
+    )
+    loops = [
+        asyncio.create_task(_forever("scheduler", scheduler.run, clock), name="scheduler"),
+        asyncio.create_task(_forever("reconciler", reconciler.run, clock), name="reconciler"),
+    ]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def _forever(name: str, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Run a loop of the engine; begin it anew if it breaks: it works from rows and has nothing to
+    lose."""
+    while True:
+        try:
+            await run()
+        except Exception:  # noqa: BLE001 - the edge of a loop that must not end
+            _log.exception("the %s broke; it begins again", name)
+        await clock.sleep(_PAUSE_SECONDS)

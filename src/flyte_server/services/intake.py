@@ -1,0 +1,85 @@
+"""How actions of a running parent come in: tasks to execute, and traces that are already over."""
+
+import posixpath
+
+from flyteidl2.actions import actions_service_pb2
+
+from flyte_server import blobs
+from flyte_server.clock import Clock
+from flyte_server.domain.errors import AlreadyExists, Invalid
+from flyte_server.domain.phases import Blame, Phase
+from flyte_server.domain.records import Failure
+from flyte_server.engine.engine import Engine
+from flyte_server.services import faults
+from flyte_server.services.directory import Directory, RunFacts
+from flyte_server.services.launch import verdicts
+from flyte_server.services.tasks import TaskBook
+from flyte_server.services.wire import commands, ids
+
+
+class Intake:
+    """Turns an `actions.Action` message into one command of the engine."""
+
+    def __init__(self, engine: Engine, directory: Directory, tasks: TaskBook, clock: Clock) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._tasks = tasks
+        self._clock = clock
+
+    async def take(self, message: actions_service_pb2.Action) -> None:
+        """Take an action in; returns after the commit.
+
+        Raises:
+            AlreadyExists: the action is known; its parent needs to do nothing but watch.
+        """
+        name = ids.action(message.action_id)
+        facts = await self._directory.by_name(name.run)
+        spec = message.WhichOneof("spec")
+        if spec == "task":
+            is_new = await self._task(message, name.run, facts)
+        elif spec == "trace":
+            is_new = await self._trace(message, facts)
+        elif spec == "condition":
+            raise faults.Unsupported(
+                f"Action {name.name!r} is a condition; this control plane executes tasks and "
+                "traces only."
+            )
+        else:
+            raise Invalid(f"Action {name.name!r} has no spec; send action.task or action.trace.")
+        if not is_new:
+            raise AlreadyExists(
+                f"Action {name.name!r} of run {name.run.name!r} is already known; watch it instead."
+            )
+
+    async def _task(
+        self, message: actions_service_pb2.Action, run: ids.RunName, facts: RunFacts
+    ) -> bool:
+        task = commands.child_task(message.task, run)
+        if not message.task.HasField("spec"):
+            deployed = await self._tasks.deployed(ids.task(message.task.id))
+            message.task.spec.CopyFrom(deployed.spec)
+            task = deployed.name
+        return await self._engine.enqueue(
+            facts.run.id, commands.child(message, task, overwrite_cache=facts.overwrites_cache)
+        )
+
+    async def _trace(self, message: actions_service_pb2.Action, facts: RunFacts) -> bool:
+        failed = commands.trace_phase(message.trace) is Phase.FAILED
+        failure = _trace_failure(message) if failed else None
+        made = commands.trace(message, failure, now=self._clock.now_us())
+        return await self._engine.record_trace(facts.run.id, made)
+
+
+def _trace_failure(message: actions_service_pb2.Action) -> Failure:
+    """Why a trace failed: its caller wrote it beside the inputs, the request does not say it.
+
+    Without the file the failure counts as recoverable: calling again is right more often than
+    failing again.
+    """
+    path = posixpath.join(commands.trace_directory(message), verdicts.ERROR_FILE)
+    return verdicts.read_failure(blobs.local_path(path)) or Failure(
+        code="TraceFailed",
+        message=f"The traced function {message.trace.name!r} failed and left no reason at {path}.",
+        blame=Blame.USER,
+        recoverable=True,
+    )

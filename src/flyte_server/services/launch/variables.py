@@ -1,0 +1,52 @@
+"""The environment of a task's process: the task's own variables, then the run's, then the
+protocol's."""
+
+import hashlib
+from collections.abc import Mapping
+
+from flyte_server.domain.records import Action, Run
+from flyte_server.services.launch.templates import Template
+from flyte_server.services.wire import ids
+from flyte_server.settings import Settings
+
+_INTERPRETER = "VIRTUAL_ENV"
+
+
+def protocol(settings: Settings, run: Run, action: Action) -> dict[str, str]:
+    """Variables that the runtime in the task relies on; nobody can replace them."""
+    return {
+        "ACTION_NAME": action.name,
+        "RUN_NAME": run.name,
+        "FLYTE_INTERNAL_EXECUTION_ID": run.name,
+        "FLYTE_INTERNAL_EXECUTION_PROJECT": run.project,
+        "FLYTE_INTERNAL_EXECUTION_DOMAIN": run.domain,
+        "FLYTE_ATTEMPT_NUMBER": str(max(action.attempt, 1) - 1),
+        "_U_ORG_NAME": ids.ORG,
+        "_U_RUN_BASE": action.output_base,
+        "_U_EP_OVERRIDE": settings.address,
+        "_U_INSECURE": "true",
+        "_U_USE_ACTIONS": "1",
+        "FLYTE_HOME": str(settings.home),
+    }
+
+
+def chosen(settings: Settings, template: Template, run: Mapping[str, str]) -> dict[str, str]:
+    """Variables that task and run may choose, over our defaults."""
+    return {
+        _INTERPRETER: str(settings.task_prefix),
+        "FSSPEC_FILE": '{"auto_mkdir": true}',
+        "DO_NOT_TRACK": "1",
+        **template.env,
+        **run,
+    }
+
+
+def host_key(template: Template, action: Action, variables: Mapping[str, str]) -> str:
+    """Attempts with equal keys may be forked from one host.
+
+    Args:
+        variables: what task and run chose; the interpreter is one of them.
+    """
+    parts = [template.bundle, action.environment, str(template.cpus)]
+    parts.extend(f"{name}={value}" for name, value in sorted(variables.items()))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,183 @@
+"""All services on one ASGI application: `POST /<package>.<Service>/<Method>`."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectrpc.server import ConnectASGIApplication
+from flyteidl2.actions.actions_service_connect import ActionsServiceASGIApplication
+from flyteidl2.auth.identity_connect import IdentityServiceASGIApplication
+from flyteidl2.cluster.service_connect import ClusterServiceASGIApplication
+from flyteidl2.dataproxy.dataproxy_service_connect import DataProxyServiceASGIApplication
+from flyteidl2.imagebuilder.service_connect import ImageServiceASGIApplication
+from flyteidl2.project.project_service_connect import ProjectServiceASGIApplication
+from flyteidl2.task.task_service_connect import TaskServiceASGIApplication
+from flyteidl2.workflow.queue_service_connect import QueueServiceASGIApplication
+from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceASGIApplication
+from flyteidl2.workflow.run_service_connect import RunServiceASGIApplication
+from flyteidl2.workflow.state_service_connect import StateServiceASGIApplication
+
+from flyte_server.blobs import LINK_PREFIX, LocalBlobs
+from flyte_server.clock import Clock
+from flyte_server.engine.engine import Engine
+from flyte_server.services import actions, dataproxy, logs, projects, single_machine, tasks
+from flyte_server.services.directory import Directory
+from flyte_server.services.faults import Faults
+from flyte_server.services.http import asgi, encoding
+from flyte_server.services.http.asgi import App, Receive, Scope, Send
+from flyte_server.services.http.gathering import Gathered
+from flyte_server.services.http.guard import Guard
+from flyte_server.services.http.transfers import Transfers
+from flyte_server.services.intake import Intake
+from flyte_server.services.runs.creation import Creation, InputStore
+from flyte_server.services.runs.details import Details
+from flyte_server.services.runs.service import RunService
+from flyte_server.services.watching import Watching
+from flyte_server.services.wire.actions import Views
+from flyte_server.settings import Settings
+from flyte_server.store.database import Database
+
+HEALTH_PATH = "/healthz"
+_COMPRESSION_WISHES = frozenset({b"accept-encoding", b"connect-accept-encoding"})
+_LOOPBACK_CLIENTS = frozenset({"127.0.0.1", "::1"})
+
+_NO_PAGE = b"""This is a Flyte control plane.  It has no web console (yet); look at runs with
+
+    flyte get run
+    flyte get action RUN
+    flyte get logs RUN
+"""
+
+ServiceApp = ConnectASGIApplication[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What services are made of."""
+
+    settings: Settings
+    database: Database
+    engine: Engine
+    clock: Clock
+    blobs: LocalBlobs
+    directory: Directory
+    watching: Watching
+
+
+def application(parts: Parts) -> App:
+    """Everything that answers HTTP."""
+    router = Router(parts.settings, services(parts), Transfers(parts.blobs))
+    return Guard(router, parts.settings, unlimited=LINK_PREFIX)
+
+
+def services(parts: Parts) -> list[ServiceApp]:
+    """All services, each in the application that was generated for it."""
+    settings, database, engine = parts.settings, parts.database, parts.engine
+    directory, watching = parts.directory, parts.watching
+    views = Views(settings.user)
+    project_book = projects.ProjectBook(database)
+    task_book = tasks.TaskBook(database)
+    inputs = InputStore(parts.blobs)
+    details = Details(database, directory, parts.blobs, views)
+    children = actions.ChildWatch(database, directory, watching)
+    intake = Intake(engine, directory, task_book, parts.clock)
+    tails = logs.LogTails(settings, database, directory, watching)
+    made: list[tuple[type[Any], object]] = [
+        (
+            RunServiceASGIApplication,
+            RunService(
+                engine,
+                database,
+                directory,
+                creation=Creation(
+                    engine, parts.blobs, task_book, inputs=inputs, projects=project_book
+                ),
+                details=details,
+                watching=watching,
+                views=views,
+            ),
+        ),
+        (
+            ActionsServiceASGIApplication,
+            actions.ActionsService(engine, directory, intake, children),
+        ),
+        (QueueServiceASGIApplication, actions.QueueService(engine, directory, intake)),
+        (StateServiceASGIApplication, actions.StateService(children)),
+        (
+            DataProxyServiceASGIApplication,
+            dataproxy.DataProxyService(
+                parts.blobs,
+                directory,
+                task_book,
+                links=dataproxy.Links(parts.blobs, parts.clock, settings.endpoint),
+                inputs=inputs,
+                details=details,
+                logs=tails,
+            ),
+        ),
+        (
+            TaskServiceASGIApplication,
+            tasks.TaskService(database, task_book, project_book, clock=parts.clock, views=views),
+        ),
+        (ProjectServiceASGIApplication, projects.ProjectService(database)),
+        (RunLogsServiceASGIApplication, logs.RunLogsService(tails)),
+        (IdentityServiceASGIApplication, single_machine.IdentityService(settings.user)),
+        (ClusterServiceASGIApplication, single_machine.ClusterService()),
+        (ImageServiceASGIApplication, single_machine.ImageService()),
+    ]
+    return [_application(kind, service, settings) for kind, service in made]
+
+
+class Router:
+    """Finds the application of a path."""
+
+    def __init__(self, settings: Settings, services: Sequence[ServiceApp], transfers: App) -> None:
+        self._settings = settings
+        self._services: dict[str, Any] = {service.path: service for service in services}
+        self._transfers = transfers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        service = self._services.get(path[: path.rfind("/")])
+        if service is not None:
+            await service(_uncompressed_at_home(scope), receive, Gathered(send))
+        elif path.startswith(LINK_PREFIX):
+            await self._transfers(scope, receive, send)
+        elif path == HEALTH_PATH:
+            await self._health(send)
+        elif scope["method"] == "GET":
+            await asgi.answer(send, 404, _NO_PAGE, headers=[(b"content-type", b"text/plain")])
+        else:
+            await asgi.refuse(
+                send, 404, "unimplemented", f"This control plane has no service at {path}."
+            )
+
+    async def _health(self, send: Send) -> None:
+        await asgi.answer_json(
+            send,
+            200,
+            {"status": "ok", "home": str(self._settings.home), "pid": os.getpid()},
+        )
+
+
+def _application(kind: type[Any], service: object, settings: Settings) -> ServiceApp:
+    """A generated application around our service, with our faults and our limits."""
+    made = kind(
+        service,
+        interceptors=[Faults()],
+        read_max_bytes=settings.max_message_bytes,
+        compressions=[encoding.BoundedGzip(settings.max_message_bytes)],
+    )
+    made._codecs = encoding.CODECS  # noqa: SLF001 - the generated constructors do not pass codecs on
+    return made
+
+
+def _uncompressed_at_home(scope: Scope) -> Scope:
+    """On one machine compressing answers costs more than it saves, so its wish for it is
+    not heard."""
+    client = scope.get("client")
+    if client is None or client[0] not in _LOOPBACK_CLIENTS:
+        return scope
+    headers = [pair for pair in scope["headers"] if pair[0] not in _COMPRESSION_WISHES]
+    return {**scope, "headers": headers}

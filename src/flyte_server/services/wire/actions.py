@@ -1,0 +1,266 @@
+"""Rows of runs, actions and attempts to the messages that people and parents read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flyteidl2.actions import actions_service_pb2
+from flyteidl2.common import cache_pb2, identity_pb2
+from flyteidl2.task import common_pb2
+from flyteidl2.workflow import run_definition_pb2, state_service_pb2
+
+from flyte_server.domain.phases import CacheStatus, Kind, Phase
+from flyte_server.domain.records import Action, Attempt, Run
+from flyte_server.services.wire import commands, failures, ids, statuses, times
+
+_TYPES = {
+    Kind.TASK: run_definition_pb2.ACTION_TYPE_TASK,
+    Kind.TRACE: run_definition_pb2.ACTION_TYPE_TRACE,
+    Kind.CONDITION: run_definition_pb2.ACTION_TYPE_CONDITION,
+}
+_SOURCES = {
+    int(source): source
+    for source in (
+        run_definition_pb2.RUN_SOURCE_WEB,
+        run_definition_pb2.RUN_SOURCE_CLI,
+        run_definition_pb2.RUN_SOURCE_SCHEDULE_TRIGGER,
+        run_definition_pb2.RUN_SOURCE_TRACKED,
+        run_definition_pb2.RUN_SOURCE_ARTIFACT_TRIGGER,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Makes messages; knows who owns everything here.
+
+    Attributes:
+        user: name of the machine's user, shown as who executed a run.
+    """
+
+    user: str
+
+    def identity(self) -> identity_pb2.EnrichedIdentity:
+        """Who executes and deploys: the machine's user."""
+        message = identity_pb2.EnrichedIdentity()
+        message.user.id.subject = self.user
+        message.user.spec.first_name = self.user
+        message.user.spec.user_handle = self.user
+        return message
+
+    def run(self, run: Run, root: Action) -> run_definition_pb2.Run:
+        """A run, as lists show it: its root action."""
+        return run_definition_pb2.Run(action=self.action(run, root), labels=run.labels)
+
+    def action(self, run: Run, action: Action) -> run_definition_pb2.Action:
+        """An action, as lists show it."""
+        return run_definition_pb2.Action(
+            id=ids.action_id(run, action.name),
+            metadata=self.metadata(run, action),
+            status=status(action),
+        )
+
+    def enriched(
+        self, run: Run, action: Action, *, meets_filter: bool, children: Mapping[Phase, int]
+    ) -> run_definition_pb2.EnrichedAction:
+        """An action with the number of its children by phase."""
+        return run_definition_pb2.EnrichedAction(
+            action=self.action(run, action),
+            meets_filter=meets_filter,
+            children_phase_counts={
+                int(statuses.phase(phase)): count for phase, count in children.items() if count
+            },
+        )
+
+    def metadata(
+        self, run: Run, action: Action, *, task_type: str = ""
+    ) -> run_definition_pb2.ActionMetadata:
+        """What does not change about an action."""
+        message = run_definition_pb2.ActionMetadata(
+            parent=action.parent or "",
+            group=action.group,
+            executed_by=self.identity(),
+            action_type=_TYPES[action.kind],
+            environment_name=action.environment,
+            funtion_name=action.short_name,
+            source=_SOURCES.get(run.source),
+        )
+        if action.kind is Kind.TRACE:
+            message.trace.name = action.task_name
+        else:
+            message.task.id.CopyFrom(_task_id(run, action))
+            message.task.short_name = action.short_name
+            message.task.task_type = task_type
+        return message
+
+    def details(
+        self, run: Run, action: Action, *, spec: bytes, attempts: Sequence[Attempt]
+    ) -> run_definition_pb2.ActionDetails:
+        """Everything about an action; `spec` is the stored TaskSpec or TraceSpec."""
+        message = run_definition_pb2.ActionDetails(
+            id=ids.action_id(run, action.name),
+            status=status(action),
+            attempts=[attempt(action, one) for one in attempts] or [_only_attempt(action)],
+        )
+        if action.kind is Kind.TRACE:
+            message.trace.MergeFromString(spec)
+        else:
+            message.task.MergeFromString(spec)
+        task_type = message.task.task_template.type if action.kind is Kind.TASK else ""
+        message.metadata.CopyFrom(self.metadata(run, action, task_type=task_type))
+        self._result(message, action)
+        return message
+
+    def _result(self, message: run_definition_pb2.ActionDetails, action: Action) -> None:
+        if action.phase is Phase.ABORTED:
+            reason = action.aborting or (action.failure.message if action.failure else "")
+            message.abort_info.reason = reason
+            message.abort_info.aborted_by.CopyFrom(self.identity())
+        elif action.failure is not None and action.phase.terminal:
+            message.error_info.CopyFrom(failures.error_info(action.failure))
+
+
+def status(action: Action) -> run_definition_pb2.ActionStatus:
+    """Where an action is."""
+    started_at = _started_at(action)
+    ended_at = action.ended_at
+    return run_definition_pb2.ActionStatus(
+        phase=statuses.phase(action.phase),
+        start_time=times.timestamp(started_at),
+        end_time=times.optional_timestamp(ended_at),
+        attempts=max(action.attempt, 1),
+        cache_status=statuses.cache_status(action.cache_status),
+        duration_ms=None if ended_at is None else max(ended_at - started_at, 0) // 1000,
+    )
+
+
+def attempt(action: Action, of: Attempt) -> run_definition_pb2.ActionAttempt:
+    """One try of an action; `start_time` is when it was taken from the queue, or queued."""
+    return run_definition_pb2.ActionAttempt(
+        attempt=of.number,
+        phase=statuses.phase(of.phase),
+        start_time=times.timestamp(of.started_at or of.claimed_at or of.queued_at),
+        end_time=times.optional_timestamp(of.ended_at),
+        error_info=failures.error_info(of.failure) if of.failure else None,
+        outputs=_outputs(of.output_uri, of.phase),
+        logs_available=of.claimed_at > 0,
+        cache_status=statuses.cache_status(action.cache_status),
+        cluster=ids.ORG,
+        phase_transitions=_transitions(of),
+    )
+
+
+def update(run: Run, action: Action) -> state_service_pb2.ActionUpdate:
+    """What a parent gets to know about a child."""
+    message = state_service_pb2.ActionUpdate(
+        action_id=ids.action_id(run, action.name),
+        phase=statuses.phase(action.phase),
+        output_uri=output_uri(action),
+    )
+    if action.failure is not None and action.phase.terminal:
+        message.error.CopyFrom(failures.execution_error(action.failure))
+    return message
+
+
+def child_update(run: Run, action: Action) -> actions_service_pb2.WatchForUpdatesResponse:
+    """`update`, as ActionsService sends it."""
+    return actions_service_pb2.WatchForUpdatesResponse(action_update=update(run, action))
+
+
+def sentinel() -> actions_service_pb2.WatchForUpdatesResponse:
+    """Says that everything known was sent, and that the stream is alive."""
+    return actions_service_pb2.WatchForUpdatesResponse(
+        control_message=state_service_pb2.ControlMessage(sentinel=True)
+    )
+
+
+def state_update(run: Run, action: Action) -> state_service_pb2.WatchResponse:
+    """`update`, as StateService sends it."""
+    return state_service_pb2.WatchResponse(action_update=update(run, action))
+
+
+def state_sentinel() -> state_service_pb2.WatchResponse:
+    """`sentinel`, as StateService sends it."""
+    return state_service_pb2.WatchResponse(
+        control_message=state_service_pb2.ControlMessage(sentinel=True)
+    )
+
+
+def output_uri(action: Action) -> str:
+    """Where the outputs are, or will be: an attempt's directory, or a trace's outputs.pb."""
+    if action.output_uri or action.kind is not Kind.TASK:
+        return action.output_uri
+    return f"{action.output_base}/{action.name}/{max(action.attempt, 1)}"
+
+
+def outputs_file(action: Action) -> str:
+    """Full path of the action's outputs.pb."""
+    uri = output_uri(action)
+    return uri if action.kind is Kind.TRACE else f"{uri}/{commands.OUTPUTS_FILE}"
+
+
+def _started_at(action: Action) -> int:
+    """A task starts when it is asked for; a trace came in when it was already over."""
+    if action.kind is Kind.TRACE and action.started_at is not None:
+        return action.started_at
+    return action.created_at
+
+
+def _task_id(run: Run, action: Action) -> ids.task_definition_pb2.TaskIdentifier:
+    return ids.task_id(ids.TaskName(run.project, run.domain, action.task_name, action.task_version))
+
+
+def _only_attempt(action: Action) -> run_definition_pb2.ActionAttempt:
+    """The attempt of an action that no process was started for: queued still, a trace, or a cache
+    hit."""
+    message = run_definition_pb2.ActionAttempt(
+        attempt=1,
+        phase=statuses.phase(action.phase),
+        start_time=times.timestamp(_started_at(action)),
+        end_time=times.optional_timestamp(action.ended_at),
+        error_info=failures.error_info(action.failure) if action.failure else None,
+        outputs=_outputs(output_uri(action), action.phase),
+        cache_status=statuses.cache_status(action.cache_status),
+        cluster=ids.ORG,
+    )
+    if action.cache_status is CacheStatus.HIT and action.cache_source:
+        message.cache_metadata.CopyFrom(_cache_metadata(action.cache_source))
+    return message
+
+
+def _cache_metadata(source: str) -> cache_pb2.CacheMetadata:
+    message = cache_pb2.CacheMetadata()
+    run_name, _, rest = source.partition("/")
+    action_name, _, number = rest.partition("/")
+    producer = message.source_action_attempt
+    producer.action_id.run.org = ids.ORG
+    producer.action_id.run.name = run_name
+    producer.action_id.name = action_name
+    producer.attempt = int(number) if number.isdecimal() else 1
+    return message
+
+
+def _outputs(uri: str, phase: Phase) -> common_pb2.OutputReferences | None:
+    if phase is not Phase.SUCCEEDED or not uri:
+        return None
+    return common_pb2.OutputReferences(output_uri=uri)
+
+
+def _transitions(of: Attempt) -> list[run_definition_pb2.PhaseTransition]:
+    """The phases that an attempt went through, each with its time."""
+    moments = [(Phase.QUEUED, of.queued_at)]
+    if of.claimed_at:
+        moments.append((Phase.INITIALIZING, of.claimed_at))
+    if of.started_at is not None:
+        moments.append((Phase.RUNNING, of.started_at))
+    if of.ended_at is not None:
+        moments.append((of.phase, of.ended_at))
+    ends: list[int | None] = [moment for _, moment in moments[1:]]
+    ends.append(of.ended_at)
+    return [
+        run_definition_pb2.PhaseTransition(
+            phase=statuses.phase(phase),
+            start_time=times.timestamp(start),
+            end_time=times.optional_timestamp(end),
+        )
+        for (phase, start), end in zip(moments, ends, strict=True)
+    ]

@@ -1,0 +1,80 @@
+"""Task specs: the few things in them on which the control plane decides, read once when an action
+comes in."""
+
+import hashlib
+from collections.abc import Collection, Iterable
+
+from flyteidl2.core import tasks_pb2
+from flyteidl2.task import common_pb2, task_definition_pb2
+
+from flyte_server.domain.records import Policy
+from flyte_server.services.wire import times
+
+
+def policy(metadata: tasks_pb2.TaskMetadata) -> Policy:
+    """Retries, backoff and time limits."""
+    backoff = metadata.retries.backoff
+    return Policy(
+        retries=metadata.retries.retries,
+        backoff_base_seconds=times.seconds(backoff.base),
+        backoff_factor=backoff.factor if backoff.HasField("factor") else 1.0,
+        backoff_cap_seconds=times.seconds(backoff.cap),
+        max_runtime_seconds=times.seconds(metadata.timeout),
+        max_queued_seconds=times.seconds(metadata.timeouts.queued_timeout),
+        deadline_seconds=times.seconds(metadata.timeouts.deadline),
+    )
+
+
+def short_name(spec: task_definition_pb2.TaskSpec, task_name: str) -> str:
+    """The function's name: what people see."""
+    return spec.short_name or task_name.rpartition(".")[2]
+
+
+def environment_name(spec: task_definition_pb2.TaskSpec, task_name: str) -> str:
+    """The environment's name."""
+    return spec.environment.name or task_name.rpartition(".")[0]
+
+
+def with_defaults(
+    inputs: common_pb2.Inputs, defaults: Iterable[common_pb2.NamedParameter]
+) -> common_pb2.Inputs:
+    """The inputs, and the task's default for each one that was not given."""
+    given = {literal.name for literal in inputs.literals}
+    merged = common_pb2.Inputs()
+    merged.CopyFrom(inputs)
+    for entry in defaults:
+        if entry.name not in given and entry.parameter.HasField("default"):
+            merged.literals.add(name=entry.name, value=entry.parameter.default)
+    return merged
+
+
+def inputs_hash(inputs: common_pb2.Inputs, *, ignored: Collection[str] = ()) -> str:
+    """Identity of the input values; `ignored` names the inputs that do not count for the cache."""
+    digest = hashlib.sha256()
+    for literal in sorted(inputs.literals, key=lambda literal: literal.name):
+        if literal.name in ignored:
+            continue
+        value = literal.value
+        content = value.hash.encode() if value.hash else value.SerializeToString(deterministic=True)
+        digest.update(f"{literal.name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def root_cache_key(
+    template: tasks_pb2.TaskTemplate, task_name: str, hashed_inputs: str
+) -> str | None:
+    """The cache key of a root action: its caller sends none.  None if the task is not cached."""
+    if not template.metadata.discoverable:
+        return None
+    digest = hashlib.sha256()
+    parts = (
+        hashed_inputs.encode(),
+        task_name.encode(),
+        template.interface.SerializeToString(deterministic=True),
+        template.metadata.discovery_version.encode(),
+    )
+    for part in parts:
+        digest.update(f"{len(part)}\0".encode())
+        digest.update(part)
+    return digest.hexdigest()
