@@ -1,0 +1,77 @@
+"""`RunOptions`: everything that `with_runcontext` lets a user choose about one run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from flyte import errors
+
+RunMode = Literal["local", "remote", "hybrid"]
+CopyFiles = Literal["loaded_modules", "all", "none", "custom"]
+CacheLookupScope = Literal["global", "project-domain"]
+
+_COPY_STYLES = ("loaded_modules", "all", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How one run happens; the defaults are what a bare `flyte.run` does.
+
+    Raises:
+        DefinitionError: options that contradict each other, or that this version does not know.
+    """
+
+    mode: RunMode | None = None
+    """None: remote if the session has an endpoint, else in this process."""
+    name: str | None = None
+    service_account: str | None = None
+    version: str | None = None
+    copy_style: CopyFiles = "loaded_modules"
+    dry_run: bool = False
+    """Prepare everything, send nothing."""
+    copy_bundle_to: Path | None = None
+    """Directory that also gets the code bundle, to look at."""
+    raw_data_path: str | None = None
+    run_base_dir: str | None = None
+    run_start_time: datetime | None = None
+    overwrite_cache: bool = False
+    project: str | None = None
+    domain: str | None = None
+    env_vars: Mapping[str, str] = field(default_factory=dict[str, str])
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    interruptible: bool | None = None
+    log_level: int | None = None
+    log_format: str = "console"
+    user_log_level: int | None = None
+    reset_root_logger: bool = False
+    disable_run_cache: bool = False
+    queue: str | None = None
+    max_action_concurrency: int | None = None
+    custom_context: Mapping[str, str] = field(default_factory=dict[str, str])
+    cache_lookup_scope: CacheLookupScope = "global"
+    preserve_original_types: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode not in (None, "local", "remote"):
+            raise _wrong("mode", self.mode, "'local', 'remote', or None to let the session decide")
+        if self.copy_style not in _COPY_STYLES:
+            raise _wrong("copy_style", self.copy_style, "'loaded_modules', 'all' or 'none'")
+        if self.copy_style == "none" and not self.version:
+            raise errors.DefinitionError(
+                "copy_style='none' sends no code, so the version cannot be computed from it; pass version=…"
+            )
+        for option in ("env_vars", "labels", "annotations", "custom_context"):
+            _check_strings(option, getattr(self, option))
+
+
+def _check_strings(option: str, given: Mapping[str, str]) -> None:
+    for key, value in given.items():
+        if not (isinstance(key, str) and isinstance(value, str)):
+            raise _wrong(f"{option}[{key!r}]", value, f"a string, such as {str(value)!r}")
+
+
+def _wrong(option: str, value: object, expected: str) -> errors.DefinitionError:
+    return errors.DefinitionError(f"with_runcontext({option}={value!r}): it must be {expected}")

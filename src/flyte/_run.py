@@ -1,0 +1,194 @@
+"""`flyte.run` and `flyte.with_runcontext`: start a task here, or on a control plane."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from flyte import _session, errors
+from flyte._ids import random_run_name
+from flyte._interface import NativeInterface
+from flyte._kit import optional
+from flyte._options import CacheLookupScope, CopyFiles, RunMode, RunOptions
+from flyte._runtime.local import LocalRuntime
+from flyte._task import TaskTemplate
+from flyte.remote._data import ActionInputs, ActionOutputs
+from flyte.remote._local import LocalRun
+
+if TYPE_CHECKING:
+    from flyte.remote import Run
+
+P = ParamSpec("P")
+
+_NOT_BUILT = ("interactive_mode", "notifications", "debug", "tracked", "tracked_strict")
+"""Options that would change what happens, and that this version does not have."""
+
+
+class RunVerb:
+    """Starts tasks with fixed options: called it blocks, `.aio` awaits.
+
+    Local mode runs the task in the calling thread (so that a debugger stops in it) and raises what it raises; remote
+    mode returns as soon as the control plane has accepted the run.
+    """
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+
+    def __call__(
+        self, task: TaskTemplate[P, Any, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> "Run | LocalRun":
+        """Start a task.
+
+        Args:
+            task: what `@env.task` made.
+            args: its inputs by position.
+            kwargs: its inputs by name.
+
+        Returns:
+            A handle of the run: `wait()`, `outputs()`, `phase`, `url`, …
+
+        Raises:
+            TaskInputError: an input is missing, unknown or given twice.
+            RuntimeDataValidationError: an input does not fit its type.
+            BaseRuntimeError: in local mode, what the task raised, as a control plane would report it.
+
+        Example:
+            >>> run = flyte.run(main, n=10)
+            >>> run.wait()
+            >>> run.outputs()
+            ActionOutputs(o0=37.5)
+        """
+        arguments = _bound(task, args, kwargs)
+        if not self._is_local():
+            return _launcher().submit(task, arguments, self._options)
+        name = self._options.name or random_run_name()
+        returned = LocalRuntime().run_root(task, arguments, **self._surroundings(name))
+        return _finished(name, task.interface, arguments, returned)
+
+    async def aio(
+        self, task: TaskTemplate[P, Any, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> "Run | LocalRun":
+        """Start a task without blocking the caller's event loop; local tasks run on that loop."""
+        arguments = _bound(task, args, kwargs)
+        if not self._is_local():
+            return await _launcher().submit.aio(task, arguments, self._options)
+        name = self._options.name or random_run_name()
+        returned = await LocalRuntime().run_root_aio(task, arguments, **self._surroundings(name))
+        return _finished(name, task.interface, arguments, returned)
+
+    def _is_local(self) -> bool:
+        return (self._options.mode or _session.current().mode) == "local"
+
+    def _surroundings(self, name: str) -> dict[str, Any]:
+        options = self._options
+        return {
+            "name": name,
+            "project": options.project or _session.current_project(),
+            "domain": options.domain or _session.current_domain(),
+            "custom_context": options.custom_context,
+            "env_vars": options.env_vars,
+            "raw_data_path": options.raw_data_path,
+        }
+
+
+class Runner:
+    """What `with_runcontext` returns: `run` and `run.aio` with the options chosen."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self.run = RunVerb(options)
+
+
+run = RunVerb(RunOptions())
+
+
+def with_runcontext(  # noqa: PLR0913 - an official signature
+    mode: RunMode | None = None,
+    name: str | None = None,
+    service_account: str | None = None,
+    version: str | None = None,
+    copy_style: CopyFiles = "loaded_modules",
+    dry_run: bool = False,
+    copy_bundle_to: Path | None = None,
+    interactive_mode: bool | None = None,
+    raw_data_path: str | None = None,
+    run_base_dir: str | None = None,
+    run_start_time: datetime | None = None,
+    overwrite_cache: bool = False,
+    project: str | None = None,
+    domain: str | None = None,
+    env_vars: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    interruptible: bool | None = None,
+    log_level: int | None = None,
+    log_format: str = "console",
+    user_log_level: int | None = None,
+    reset_root_logger: bool = False,
+    disable_run_cache: bool = False,
+    queue: str | None = None,
+    max_action_concurrency: int | None = None,
+    notifications: Any = None,
+    custom_context: dict[str, str] | None = None,
+    cache_lookup_scope: CacheLookupScope = "global",
+    preserve_original_types: bool = False,
+    debug: bool = False,
+    tracked: bool = False,
+    tracked_strict: bool = False,
+    _tracker: Any = None,
+) -> Runner:
+    """Choose how the next run happens; see `RunOptions` for every option.
+
+    Args:
+        mode: `local`: in this process; `remote`: on the session's control plane; None: as the session has it.
+        name: name of the run; else one is made.
+        copy_style: code that workers get: `loaded_modules` (of this process), `all` (files below the root that are
+            not ignored), `none` (the image has it; needs `version`).
+        overwrite_cache: run cached tasks again and store the new results.
+        env_vars: variables for every task of the run.
+        custom_context: values for `flyte.ctx().custom_context` in every task of the run.
+
+    Raises:
+        DefinitionError: options that contradict each other, or that this version does not support.
+
+    Example:
+        >>> flyte.with_runcontext(mode="local", env_vars={"DEBUG": "1"}).run(main, n=10)
+    """
+    return Runner(_options(locals()))
+
+
+def _options(given: Mapping[str, Any]) -> RunOptions:
+    """Options from the arguments of `with_runcontext`; None means the default."""
+    for option in _NOT_BUILT:
+        if given[option]:
+            raise errors.DefinitionError(
+                f"with_runcontext({option}={given[option]!r}) is not supported in this version; remove it"
+            )
+    names = [field.name for field in fields(RunOptions)]
+    return RunOptions(**{name: given[name] for name in names if given[name] is not None})
+
+
+def _bound(task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(task, TaskTemplate):
+        raise errors.DefinitionError(
+            f"flyte.run takes a task, not {task!r}; decorate the function with @env.task"
+        )
+    return task.interface.bind(args, kwargs, what=f"task {task.name!r}")
+
+
+def _launcher() -> ModuleType:
+    # A run in this process must not pay for the client of a control plane.
+    return optional.module("flyte._launch", needed_for="runs on a control plane")
+
+
+def _finished(
+    name: str, interface: NativeInterface, arguments: Mapping[str, Any], returned: Any
+) -> LocalRun:
+    outputs = interface.split(returned)
+    return LocalRun(
+        name,
+        ActionInputs(None, dict(arguments)),
+        ActionOutputs(None, tuple(outputs.values()), tuple(outputs)),
+    )

@@ -1,0 +1,252 @@
+"""The session: which control plane, project and domain the verbs and handles of this process work with.
+
+`flyte.init` makes one; everything else asks `current()`.  It is the same for the whole process (threads, event loops
+and notebook cells see what `init` chose); `using` replaces it for one block.
+"""
+
+import asyncio
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from flyte import _embedded, errors
+from flyte._context import ctx
+from flyte._kit import optional
+from flyte.config import _read
+
+if TYPE_CHECKING:
+    from flyte._client import ControlPlane
+
+DEFAULT_PROJECT = "flytesnacks"
+DEFAULT_DOMAIN = "development"
+
+Mode = Literal["local", "remote"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a control plane is, as the client needs it."""
+
+    endpoint: str
+    insecure: bool
+    embedded: bool
+    """The control plane of this machine, which sees the caller's files and interpreter."""
+
+
+class Link:
+    """The session's connection, made at the first use; loops other than the SDK's own never see it."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._connected: tuple[Address, ControlPlane] | None = None
+
+    def attach(self, address: Address, plane: "ControlPlane") -> None:
+        """Use a connection that is there already, as tests with a control plane in their own process do."""
+        self._connected = address, plane
+
+    async def open(self, session: "Session", *, start: bool) -> "tuple[Address, ControlPlane]":
+        """The connection; if `start`, the embedded control plane may be started for it."""
+        async with self._lock:
+            if self._connected is None:
+                address = await _resolve(session, start=start)
+                client = optional.module("flyte._client", needed_for="talking to a control plane")
+                plane = client.ControlPlane.connect(
+                    address.endpoint,
+                    insecure=address.insecure,
+                    insecure_skip_verify=session.insecure_skip_verify,
+                    ca_cert=_certificate(session.ca_cert_file_path),
+                )
+                self._connected = address, plane
+            return self._connected
+
+    @property
+    def base_url(self) -> str | None:
+        """Address of the control plane with its scheme; None before the first use."""
+        return self._connected[1].endpoint if self._connected else None
+
+    async def drop(self) -> None:
+        """Forget the connection: the next use looks for the control plane anew (it may have another port)."""
+        async with self._lock:
+            dropped, self._connected = self._connected, None
+        if dropped:
+            await dropped[1].aclose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What `flyte.init` chose.  A copy with other values (`dataclasses.replace`) makes a connection of its own."""
+
+    project: str = DEFAULT_PROJECT
+    domain: str = DEFAULT_DOMAIN
+    org: str | None = None
+    endpoint: str | None = None
+    """As configured; None: runs happen in the caller's process; `local`: the control plane of this machine."""
+    insecure: bool = False
+    insecure_skip_verify: bool = False
+    ca_cert_file_path: str | None = None
+    rpc_retries: int = 3
+    root_dir: Path | None = None
+    """Code below it is bundled, and modules are named relative to it; None: the working directory."""
+    log_level: int | None = None
+    log_format: str = "console"
+    user_log_level: int | None = None
+    image_builder: str = "local"
+    images: Mapping[str, str] = field(default_factory=dict[str, str])
+    storage: Any = None
+    sync_local_sys_paths: bool = True
+    source: Path | None = None
+    """The configuration file that it came from."""
+    link: Link = field(default_factory=Link, init=False, repr=False, compare=False)
+
+    @property
+    def mode(self) -> Mode:
+        """Where `flyte.run` runs a task unless told otherwise."""
+        return "remote" if self.endpoint else "local"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the endpoint is this machine's own control plane."""
+        return (self.endpoint or "").strip().lower() in _embedded.ENDPOINT_NAMES
+
+    async def control_plane(self) -> "ControlPlane":
+        """The connected control plane; the embedded one is found, or started.
+
+        Raises:
+            InitializationError: no endpoint is configured.
+            ServerStartError: the embedded control plane does not come up.
+        """
+        return (await self.link.open(self, start=True))[1]
+
+    async def address(self) -> Address:
+        """Where the control plane is; connects if need be."""
+        return (await self.link.open(self, start=True))[0]
+
+    @property
+    def base_url(self) -> str:
+        """Address for links into the console: that of the connection once there is one, else the configured one."""
+        return self.link.base_url or (self.endpoint or "").removeprefix("dns:///").rstrip("/")
+
+    async def reconnected(self) -> "ControlPlane":
+        """A new connection after the old one was lost; a control plane that somebody stopped stays stopped."""
+        await self.link.drop()
+        return (await self.link.open(self, start=False))[1]
+
+
+async def _resolve(session: Session, *, start: bool) -> Address:
+    if not session.endpoint:
+        raise errors.InitializationError(
+            "NotInitialized",
+            "user",
+            "no control plane is configured: call flyte.init(endpoint='local') for the one of this machine, "
+            "or flyte.init_from_config() with an endpoint in the configuration file",
+        )
+    if not session.embedded:
+        return Address(session.endpoint, session.insecure, embedded=False)
+    found = await asyncio.to_thread(_embedded.find_or_start if start else _embedded.find)
+    if found is None:
+        raise errors.UnionRpcError(
+            "unavailable",
+            "the control plane of this machine does not run; start it with: flyte start server",
+        )
+    return Address(found.url, insecure=True, embedded=True)
+
+
+def _certificate(path: str | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise errors.ConfigError(
+            f"certificate file {path} cannot be read ({error.strerror}); correct ca_cert_file_path"
+        ) from error
+
+
+class _Cell:
+    """Holds the session of a process, or of a block.  A cell, and not the session itself, is what the context
+    variable carries: what `init` puts into it must reach other threads and the background loop."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        self.session = session
+        self.in_task: Session | None = None
+
+
+_cell: ContextVar[_Cell] = ContextVar("flyte_session", default=_Cell())  # noqa: B039 - shared on purpose, see _Cell
+
+
+def install(session: Session) -> None:
+    """Make it the session of this process (or of the surrounding `using` block)."""
+    here = _cell.get()
+    here.session, here.in_task = session, None
+
+
+def initialized() -> bool:
+    """Whether somebody chose a session: `flyte.init`, or the control plane that started this process."""
+    return _cell.get().session is not None or _in_task(_read.environment())
+
+
+def current() -> Session:
+    """The session in effect; defaults (runs in this process) when nothing was chosen.
+
+    In a task's process, a session without an endpoint uses the control plane that started the task.
+    """
+    here = _cell.get()
+    chosen = here.session or Session()
+    environment = _read.environment()
+    if chosen.endpoint or not _in_task(environment):
+        return chosen
+    if here.in_task is None:
+        here.in_task = _of_task(chosen, environment)
+    return here.in_task
+
+
+@contextmanager
+def using(session: Session) -> Generator[Session]:
+    """Run a block with another session; the process's own is untouched."""
+    token = _cell.set(_Cell(session))
+    try:
+        yield session
+    finally:
+        _cell.reset(token)
+
+
+def current_project() -> str:
+    """The project in effect: the running task's, else the session's.
+
+    Example:
+        >>> flyte.init(project="weather")
+        >>> flyte.current_project()
+        'weather'
+    """
+    task = ctx()
+    return (task.action.project if task else None) or current().project
+
+
+def current_domain() -> str:
+    """The domain in effect: the running task's, else the session's."""
+    task = ctx()
+    return (task.action.domain if task else None) or current().domain
+
+
+def is_control_plane_available() -> bool:
+    """Whether this process can start runs on a control plane (it says nothing about whether that one answers)."""
+    return current().mode == "remote"
+
+
+def _in_task(environment: Mapping[str, str]) -> bool:
+    return "_U_EP_OVERRIDE" in environment and "RUN_NAME" in environment
+
+
+def _of_task(chosen: Session, environment: Mapping[str, str]) -> Session:
+    """`chosen`, with what the control plane told this task's process about itself."""
+    return replace(
+        chosen,
+        endpoint=environment["_U_EP_OVERRIDE"],
+        insecure=environment.get("_U_INSECURE", "").lower() in ("1", "true"),
+        project=environment.get("FLYTE_INTERNAL_EXECUTION_PROJECT", chosen.project),
+        domain=environment.get("FLYTE_INTERNAL_EXECUTION_DOMAIN", chosen.domain),
+        org=environment.get("_U_ORG_NAME", chosen.org),
+    )

@@ -1,0 +1,175 @@
+"""`flyte get …`: what the control plane knows."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from flyte._ids import ROOT_ACTION
+from flyte._kit import aio
+from flyte._phases import ActionPhase
+from flyte.cli import logs, options, session, tables
+from flyte.cli.render import Table
+from flyte.remote import Action, ActionDetails, Project, Run, RunDetails, TimeFilter, User
+
+_WITH_OUTPUTS = (ActionPhase.SUCCEEDED, ActionPhase.RECOVERED)
+
+_phase = click.option(
+    "--in-phase",
+    type=click.Choice([phase.value for phase in ActionPhase]),
+    multiple=True,
+    help="Only what is in this phase; may be given several times.",
+)
+_limit = click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most."
+)
+
+
+@click.group()
+def get() -> None:
+    """Show runs, actions, inputs and outputs, logs, projects."""
+
+
+@get.command("run")
+@click.argument("name", required=False)
+@_limit
+@_phase
+@click.option("--only-mine", is_flag=True, help="Only runs that you started.")
+@click.option("--task-name", help="Only runs of this task.")
+@click.option("--task-version", help="Only runs of this version of the task.")
+@click.option("--created-after", type=click.DateTime(), help="Only runs that were made later.")
+@click.option("--created-before", type=click.DateTime(), help="Only runs that were made earlier.")
+@click.option("--with-label", "labels", multiple=True, help="Only runs with this label, KEY=VALUE.")
+@options.scope_options
+@options.pass_root
+def get_run(root: options.RootOptions, name: str | None, **chosen: Any) -> None:
+    """List runs, the latest first; or show one."""
+    session.connect(root, project=chosen["project"], domain=chosen["domain"])
+    if name:
+        details = RunDetails.get(name=name)
+        root.show(tables.run(details), details.to_dict())
+        return
+    runs = list(
+        Run.listall(
+            limit=chosen["limit"],
+            in_phase=chosen["in_phase"] or None,
+            task_name=chosen["task_name"],
+            task_version=chosen["task_version"],
+            created_at=_between(chosen["created_after"], chosen["created_before"]),
+            with_labels=dict(pair.partition("=")[::2] for pair in chosen["labels"]) or None,
+            created_by_subject=User.get().subject() if chosen["only_mine"] else None,
+        )
+    )
+    root.show(tables.runs(runs), [run.to_dict() for run in runs])
+
+
+@get.command("action")
+@click.argument("run_name")
+@click.argument("action_name", required=False)
+@_phase
+@options.scope_options
+@options.pass_root
+def get_action(
+    root: options.RootOptions,
+    run_name: str,
+    action_name: str | None,
+    in_phase: tuple[str, ...],
+    project: str | None,
+    domain: str | None,
+) -> None:
+    """List the actions of a run, callers above what they called; or show one."""
+    session.connect(root, project=project, domain=domain)
+    if action_name:
+        details = ActionDetails.get(run_name=run_name, name=action_name)
+        root.show(tables.action(details), details.to_dict())
+        return
+    actions = list(Action.listall(for_run_name=run_name, in_phase=in_phase or None))
+    root.show(tables.actions(actions), [action.to_dict() for action in actions])
+
+
+@get.command("io")
+@click.argument("run_name")
+@click.argument("action_name", required=False)
+@click.option("-i", "--inputs-only", is_flag=True, help="Only the inputs.")
+@click.option("-o", "--outputs-only", is_flag=True, help="Only the outputs.")
+@options.scope_options
+@options.pass_root
+def get_io(
+    root: options.RootOptions,
+    run_name: str,
+    action_name: str | None,
+    inputs_only: bool,
+    outputs_only: bool,
+    project: str | None,
+    domain: str | None,
+) -> None:
+    """Show inputs and outputs of a run, or of one action of it."""
+    if inputs_only and outputs_only:
+        raise click.UsageError(
+            "--inputs-only and --outputs-only exclude each other; leave both out"
+        )
+    session.connect(root, project=project, domain=domain)
+    details = ActionDetails.get(run_name=run_name, name=action_name or ROOT_ACTION)
+    values = aio.background().wait(_values(details, inputs_only, outputs_only))
+    root.show(tables.values(values), values)
+
+
+async def _values(
+    details: ActionDetails, inputs_only: bool, outputs_only: bool
+) -> dict[str, dict[str, Any] | None]:
+    values: dict[str, dict[str, Any] | None] = {}
+    if not outputs_only:
+        values["inputs"] = dict(await details.inputs())
+    if not inputs_only:
+        values["outputs"] = await _outputs(details)
+    return values
+
+
+async def _outputs(details: ActionDetails) -> dict[str, Any] | None:
+    """Outputs by name; None for an action that has not ended, or ended badly."""
+    if details.phase not in _WITH_OUTPUTS:
+        return None
+    return (await details.outputs()).named_outputs
+
+
+@get.command("project")
+@click.argument("name", required=False)
+@click.option("--archived", is_flag=True, help="Archived projects instead of active ones.")
+@options.pass_root
+def get_project(root: options.RootOptions, name: str | None, archived: bool) -> None:
+    """List projects, or show one."""
+    session.connect(root)
+    projects = [Project.get(name)] if name else list(Project.listall(archived=archived))
+    root.show(tables.projects(projects), [project.to_dict() for project in projects])
+
+
+@get.command("config")
+@options.pass_root
+def get_config(root: options.RootOptions) -> None:
+    """Show the configuration in effect, and the file that it is from."""
+    config = session.configured(root)
+    document = {
+        "source": str(config.source) if config.source else "no file: defaults",
+        "endpoint": config.platform.endpoint,
+        "insecure": config.platform.insecure,
+        "org": config.task.org,
+        "project": config.task.project,
+        "domain": config.task.domain,
+        "builder": config.image.builder,
+    }
+    rows = [(name, "" if value is None else str(value)) for name, value in document.items()]
+    root.show(Table(("entry", "value"), rows), document)
+
+
+get.add_command(logs.get_logs)
+
+
+def _between(after: datetime | None, before: datetime | None) -> TimeFilter | None:
+    if after is None and before is None:
+        return None
+    return TimeFilter(after=_aware(after), before=_aware(before))
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """A time as it was typed is meant in the reader's own time zone."""
+    return moment.astimezone() if moment else None

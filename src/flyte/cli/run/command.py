@@ -1,0 +1,181 @@
+"""`flyte run FILE TASK --input value`: a file's tasks as commands, their inputs as options."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flyte import errors
+from flyte._task import TaskTemplate
+from flyte.cli import options
+from flyte.cli.run import launch, params
+from flyte.cli.run.script import Script, nearest
+
+_COPY_STYLES = ["loaded_modules", "all", "none"]
+
+
+class Files(click.Group):
+    """`flyte run`: every Python file is a command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(str(path) for path in Path().glob("*.py"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        return Tasks(cmd_name, root_dir=ctx.params["root_dir"])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if names := self.list_commands(ctx):
+            with formatter.section("Python files here"):
+                formatter.write_dl([(name, "") for name in names])
+
+
+class Tasks(click.Group):
+    """`flyte run FILE`: every task of the file is a command."""
+
+    def __init__(self, file: str, *, root_dir: str | None) -> None:
+        super().__init__(
+            name=file,
+            help=f"Run a task of {file}.",
+            params=[*options.scope_parameters()],
+            subcommand_metavar="TASK [INPUTS]...",
+        )
+        self._file, self._root_dir = file, root_dir
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._script().tasks())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        script = self._script()
+        tasks = script.tasks()
+        by_full_name = {task.name: task for task in tasks.values()}
+        task = tasks.get(cmd_name) or by_full_name.get(cmd_name)
+        if task is None:
+            raise click.UsageError(_no_such_task(self._file, cmd_name, list(tasks)), ctx)
+        return TaskCommand(cmd_name, task, script)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        tasks = self._script().tasks().items()
+        with formatter.section("Tasks"):
+            formatter.write_dl([(name, _summary(task)) for name, task in tasks] or [("(none)", "")])
+
+    def _script(self) -> Script:
+        try:
+            return Script.at(self._file, self._root_dir)
+        except errors.ModuleLoadError as error:
+            raise click.UsageError(str(error)) from error
+
+
+class TaskCommand(click.Command):
+    """`flyte run FILE TASK`: the task's inputs are options."""
+
+    def __init__(self, name: str, task: TaskTemplate, script: Script) -> None:
+        interface = task.native_interface
+        super().__init__(
+            name,
+            params=params.options(interface),
+            help=interface.docstring or f"Run {task.name}.",
+            context_settings={"token_normalize_func": params.normalised},
+        )
+        self._task, self._script = task, script
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            if any(name in (*param.opts, *param.secondary_opts) for param in run.params):
+                file = ctx.parent.info_name if ctx.parent else "FILE"
+                raise click.UsageError(
+                    f"{name} is an option of `flyte run`; "
+                    f"write it before the file: flyte run {name} … {file} {self.name}",
+                    ctx,
+                ) from error
+            raise
+
+    def invoke(self, ctx: click.Context) -> None:
+        inputs = params.given(ctx.params, self._task.native_interface)
+        if missing := params.missing(inputs, self._task.native_interface):
+            raise click.UsageError(f"{self._task.name} needs {missing}", ctx)
+        root, choices = ctx.ensure_object(options.RootOptions), _choices(ctx)
+        if choices.local:
+            launch.here(self._task, inputs, root=root, choices=choices)
+        else:
+            launch.on_control_plane(
+                self._task, inputs, script=self._script, root=root, choices=choices
+            )
+
+
+def _choices(ctx: click.Context) -> launch.Choices:
+    """What was chosen for the run: options of `flyte run`; the scope may stand after the file."""
+    file = ctx.parent
+    chosen = dict(file.parent.params) if file and file.parent else {}
+    chosen.pop("root_dir", None)
+    later = file.params if file else {}
+    chosen |= {name: value for name, value in later.items() if value is not None}
+    return launch.Choices(**chosen)
+
+
+def _summary(task: TaskTemplate) -> str:
+    """One line for a list: the docstring's first line, else the inputs."""
+    interface = task.native_interface
+    inputs = ", ".join(interface.inputs) or "no inputs"
+    return (interface.docstring or inputs).strip().partition("\n")[0]
+
+
+def _no_such_task(file: str, name: str, known: Sequence[str]) -> str:
+    if not known:
+        return f"{file} has no task {name!r}, and none at all; decorate a function with @env.task"
+    return f"{file} has no task {name!r}{nearest(name, known)} (it has: {', '.join(known)})"
+
+
+@click.group(cls=Files, subcommand_metavar="FILE TASK [INPUTS]...")
+@options.scope_options
+@click.option("--local", is_flag=True, help="Run in this process, without a control plane.")
+@click.option("-f", "--follow", is_flag=True, help="Also print what the task prints, as it comes.")
+@click.option("--name", help="Name of the run; else the control plane makes one.")
+@click.option(
+    *("-e", "--env", "env_vars"),
+    multiple=True,
+    type=options.KeyValue(),
+    help="Environment variable of every task; may be given several times.",
+)
+@click.option(
+    *("--label", "labels"),
+    multiple=True,
+    type=options.KeyValue(),
+    help="Label of the run; may be given several times.",
+)
+@click.option("--overwrite-cache", is_flag=True, help="Run cached tasks again; store the results.")
+@click.option(
+    "--max-action-concurrency",
+    type=click.IntRange(min=1),
+    help="How many actions of the run may run at once.",
+)
+@click.option("--queue", help="Queue to run in.")
+@click.option("--service-account", help="Account to run as.")
+@click.option("--version", help="Version of the tasks; else a hash of their code.")
+@click.option(
+    "--copy-style",
+    type=click.Choice(_COPY_STYLES),
+    default="loaded_modules",
+    show_default=True,
+    help="Which files go into the code bundle.",
+)
+@click.option(
+    "--root-dir", help="Where imports and the code bundle start; else the working directory."
+)
+@click.option("--raw-data-path", help="Where tasks put files and large values.")
+@click.option("--image", "images", multiple=True, help="A name for an existing image, NAME=URI.")
+@click.option("--no-sync-local-sys-paths", is_flag=True, help="Keep this sys.path from the tasks.")
+@click.option("--run-project", help="Project of the run, if not that of the task.")
+@click.option("--run-domain", help="Domain of the run, if not that of the task.")
+def run(**_: Any) -> None:
+    """Run a task of a Python file and wait for its outputs.
+
+    \b
+    flyte run hello.py greet --name you   on the configured or this machine's control plane
+    flyte run --local hello.py greet      in this process: breakpoints work
+    flyte run hello.py --help             the tasks of the file
+    flyte run hello.py greet --help       the inputs of the task
+    """

@@ -1,0 +1,96 @@
+"""A run that goes on, shown until it ends; then how it ended."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import aclosing, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import click
+
+from flyte._kit import aio
+from flyte._phases import ActionPhase
+from flyte.cli import logs
+from flyte.cli.options import RootOptions
+from flyte.cli.render import Progress, Silence, complaint, first_line
+from flyte.remote import ActionDetails, ActionOutputs, Run
+from flyte.remote._progress import snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    run: str
+    url: str
+    phase: ActionPhase
+    outputs: ActionOutputs | None
+    """None unless it succeeded."""
+    failure: ActionDetails | None
+    """The action that is to blame; None if the run succeeded."""
+
+
+def follow(run: Run, root: RootOptions, *, with_logs: bool) -> Outcome:
+    """Show the run's progress until it ends.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the run itself goes on.
+    """
+    with _progress(root) as progress:
+        return aio.background().wait(_follow(run, progress, with_logs=with_logs))
+
+
+@contextmanager
+def _progress(root: RootOptions) -> Generator[Progress, None, None]:
+    quiet = root.as_json or root.no_progress
+    with nullcontext(Silence()) if quiet else root.open_screen().progress() as progress:
+        yield progress
+
+
+async def _follow(run: Run, progress: Progress, *, with_logs: bool) -> Outcome:
+    tailing = asyncio.ensure_future(logs.tail(run)) if with_logs else None
+    try:
+        await _watch(run, progress)
+        if tailing:
+            await tailing
+    finally:
+        if tailing:
+            tailing.cancel()
+    return await _outcome(run)
+
+
+async def _watch(run: Run, progress: Progress) -> None:
+    async with aclosing(snapshots.aio(run.name)) as changes:
+        async for snapshot in changes:
+            for failed in snapshot.failures:
+                progress.say(complaint(failed))
+            progress.show(snapshot)
+
+
+async def _outcome(run: Run) -> Outcome:
+    details = (await run.details.aio()).action_details
+    if details.phase is ActionPhase.SUCCEEDED:
+        return Outcome(run.name, run.url, details.phase, await details.outputs(), None)
+    return Outcome(run.name, run.url, details.phase, None, await _to_blame(run, details))
+
+
+async def _to_blame(run: Run, first_action: ActionDetails) -> ActionDetails:
+    """Whose error ended the run: the first that failed, unless it was caught on its way up."""
+    earliest = await run.first_failure.aio()
+    if earliest and earliest.error_message and earliest.error_message == first_action.error_message:
+        return earliest
+    return first_action
+
+
+def reason(details: ActionDetails) -> str:
+    """Why an action ended badly, in one line."""
+    error = details.error()
+    return f"{error.code}: {first_line(str(error))}" if error else str(details.phase)
+
+
+def say_interrupted(run: Run) -> None:
+    """What Ctrl-C has not done, and how to do it."""
+    click.echo(
+        f"\nrun {run.name} goes on; watch it with: flyte get action {run.name}; "
+        f"end it with: flyte abort run {run.name}",
+        err=True,
+    )

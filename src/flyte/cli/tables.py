@@ -1,0 +1,123 @@
+"""Handles of runs, actions and tasks as tables for people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flyte._kit import clock
+from flyte.cli.render import Table, duration, first_line, moment
+from flyte.remote import Action, ActionDetails, Project, Run, RunDetails
+
+_NO_RUNS = "no runs; start one with: flyte run FILE TASK"
+
+
+def runs(found: Iterable[Run]) -> Table:
+    """One line per run."""
+    rows = [
+        (
+            run.name,
+            run.action.task_name or "",
+            str(run.action.phase),
+            moment(run.action.start_time),
+            duration(_took(run.action)),
+        )
+        for run in found
+    ]
+    return Table(("run", "task", "phase", "started", "took"), rows, when_empty=_NO_RUNS)
+
+
+def run(details: RunDetails) -> Table:
+    """Everything about one run."""
+    labels = ", ".join(
+        f"{key}={value}" for key, value in details.pb2.run_spec.labels.values.items()
+    )
+    return _facts(("run", details.name), *_about(details.action_details), ("labels", labels))
+
+
+def actions(found: Iterable[Action]) -> Table:
+    """One line per action; what an action called stands below it, indented."""
+    rows = [
+        (
+            "  " * depth + (action.task_name or action.name),
+            action.name,
+            str(action.phase),
+            str(action.pb2.status.attempts or ""),
+            _cache(action),
+            moment(action.start_time),
+            duration(_took(action)),
+        )
+        for depth, action in _below_callers(list(found))
+    ]
+    columns = ("task", "action", "phase", "attempts", "cache", "started", "took")
+    return Table(columns, rows, when_empty="the run has no such actions")
+
+
+def action(details: ActionDetails) -> Table:
+    """Everything about one action."""
+    return _facts(("action", details.name), ("parent", details.parent_name or ""), *_about(details))
+
+
+def values(given: Mapping[str, Mapping[str, Any] | None]) -> Table:
+    """Inputs and outputs, one per line."""
+    rows: list[tuple[str, str, str]] = []
+    for kind, named in given.items():
+        if named is None:
+            rows.append((kind, "", "(none: it has not succeeded)"))
+        else:
+            rows.extend((kind, name, repr(value)) for name, value in named.items())
+    return Table(("", "name", "value"), rows, when_empty="it has neither inputs nor outputs")
+
+
+def projects(found: Iterable[Project]) -> Table:
+    """One line per project."""
+    rows = [(project.pb2.id, project.pb2.name, project.pb2.description) for project in found]
+    return Table(("id", "name", "description"), rows)
+
+
+def _facts(*pairs: tuple[str, str]) -> Table:
+    return Table(("", ""), [pair for pair in pairs if pair[1]])
+
+
+def _about(details: ActionDetails) -> Sequence[tuple[str, str]]:
+    return (
+        ("task", details.task_name or ""),
+        ("phase", str(details.phase)),
+        ("attempts", str(details.attempts)),
+        ("started", moment(details.start_time)),
+        ("took", duration(details.runtime)),
+        ("error", first_line(_why(details))),
+    )
+
+
+def _why(details: ActionDetails) -> str:
+    error = details.error()
+    return f"{error.code}: {error}" if error else ""
+
+
+def _took(action: Action) -> timedelta | None:
+    """From start to end; until now for an action that has not ended."""
+    status = action.pb2.status
+    if not status.HasField("start_time"):
+        return None
+    end: datetime = status.end_time.ToDatetime(tzinfo=UTC) if action.done() else clock.now()
+    return max(end - action.start_time, timedelta())
+
+
+def _cache(action: Action) -> str:
+    """`hit` when the outputs are those of an earlier run."""
+    status = str(action.to_dict().get("status", {}).get("cacheStatus", ""))
+    return "hit" if status == "CACHE_HIT" else ""
+
+
+def _below_callers(found: Sequence[Action]) -> Iterable[tuple[int, Action]]:
+    """The actions with their depths, each below its caller (at the top if that was not found)."""
+    names = {action.name for action in found}
+    children: dict[str | None, list[Action]] = {}
+    for action in found:
+        parent = action.parent_name if action.parent_name in names else None
+        children.setdefault(parent, []).append(action)
+    waiting = [(0, action) for action in reversed(children.get(None, []))]
+    while waiting:
+        depth, action = waiting.pop()
+        yield depth, action
+        waiting.extend((depth + 1, child) for child in reversed(children.get(action.name, [])))

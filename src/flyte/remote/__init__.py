@@ -1,0 +1,27 @@
+"""Handles of what a control plane holds: runs, actions, their inputs, outputs and logs, projects, the user.
+
+A handle wraps a message of the protocol (`pb2`) and asks the session's control plane for the rest.  Every method that
+asks has a blocking form and an `.aio` form, unless it is a coroutine already.  Starting runs is `flyte.run`'s.
+"""
+
+from flyte.remote._action import Action
+from flyte.remote._data import ActionInputs, ActionOutputs
+from flyte.remote._details import ActionDetails, PhaseTransitionInfo
+from flyte.remote._listing import TimeFilter
+from flyte.remote._project import Project
+from flyte.remote._run import Run
+from flyte.remote._run_details import RunDetails
+from flyte.remote._user import User
+
+__all__ = [
+    "Action",
+    "ActionDetails",
+    "ActionInputs",
+    "ActionOutputs",
+    "PhaseTransitionInfo",
+    "Project",
+    "Run",
+    "RunDetails",
+    "TimeFilter",
+    "User",
+]

@@ -1,0 +1,170 @@
+"""How one value is read from the command line."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+import pydantic
+import pytest
+
+from flyte.cli.run import values
+
+
+class Colour(Enum):
+    RED = "r"
+    DARK_BLUE = "b"
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: float = 0.5
+
+
+class Model(pydantic.BaseModel):
+    name: str
+    sizes: list[int]
+
+
+class Opaque:
+    """Nothing that JSON knows."""
+
+
+def read(hint: Any, text: str) -> Any:
+    return values.parameter_type(hint).convert(text, None, None)
+
+
+def complaint(hint: Any, text: str) -> str:
+    with pytest.raises(click.BadParameter) as caught:
+        read(hint, text)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("hint", "text", "value"),
+    [
+        (int, "-7", -7),
+        (float, "1e-3", 0.001),
+        (str, "7", "7"),
+        (bytes, "ü", "ü".encode()),
+        (Annotated[int, "a count"], "3", 3),
+        (Colour, "DARK_BLUE", Colour.DARK_BLUE),
+        (Literal["a", 1], "1", 1),
+        (int | None, "4", 4),
+        (int | str, "4", 4),
+        (str | int, "4", 4),
+        (int | str, "four", "four"),
+        (date, "2026-01-31", date(2026, 1, 31)),
+        (datetime, "2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        (
+            datetime,
+            "2026-01-31T12:00:00+01:00",
+            datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=1))),
+        ),
+        (list[int], "[1, 2]", [1, 2]),
+        (dict[str, float], '{"a": 1}', {"a": 1.0}),
+        (tuple[int, str], '[1, "b"]', (1, "b")),
+        (Point, '{"x": 1, "y": 2}', Point(1, 2.0)),
+        (Model, '{"name": "m", "sizes": [1]}', Model(name="m", sizes=[1])),
+        (list[Point], '[{"x": 1}]', [Point(1)]),
+        (Any, '{"a": [1]}', {"a": [1]}),
+    ],
+)
+def test_value_is_read_as_its_type(hint: Any, text: str, value: Any) -> None:
+    assert read(hint, text) == value
+    assert type(read(hint, text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("1.5", 1.5),
+        (":22", 22),
+        ("1:24", 84),
+        ("1:00:00", 3600),
+        ("1 minute", 60),
+        ("2 hours, 5 minutes", 7500),
+        ("1h 30m", 5400),
+        ("10 days", 864000),
+        ("250ms", 0.25),
+        ("-5s", -5),
+    ],
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    assert read(timedelta, text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "1:2:3:4", "3 h x"])
+def test_no_length_of_time(text: str) -> None:
+    assert "is not like 90s" in complaint(timedelta, text)
+
+
+def test_now_and_today_are_moments_with_a_time_zone() -> None:
+    assert read(datetime, "now").tzinfo is not None
+    assert read(date, "today") <= read(datetime, "now").date()
+
+
+def test_bad_json_points_at_the_character() -> None:
+    said = complaint(dict[str, int], '{"a": 1 "b": 2}')
+    first, line, mark = said.splitlines()
+    assert "not JSON at character 9" in first
+    assert line[mark.index("^")] == '"'
+
+
+def test_bad_json_in_a_long_line_still_points_at_the_character() -> None:
+    text = "[" + "1, " * 100 + "x]"
+    _, line, mark = complaint(list[int], text).splitlines()
+    assert line[mark.index("^")] == "x"
+    assert len(line) < 100
+
+
+def test_json_of_another_type_says_where_and_what() -> None:
+    said = complaint(dict[str, Point], '{"start": {"x": "one"}}')
+    assert said.startswith("['start']['x']: ")
+    assert "'one'" in said
+
+
+def test_json_does_not_turn_text_into_numbers() -> None:
+    assert "valid integer" in complaint(list[int], '["1"]')
+
+
+def test_json_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "point.json"
+    file.write_text('{"x": 5}')
+    assert read(Point, f"@{file}") == Point(5)
+    assert "cannot be read" in complaint(Point, f"@{tmp_path / 'none.json'}")
+
+
+def test_bytes_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "raw"
+    file.write_bytes(b"\xff\x00")
+    assert read(bytes, f"@{file}") == b"\xff\x00"
+
+
+def test_a_type_that_has_no_text_says_what_to_do() -> None:
+    assert "give the task a default for it" in complaint(Opaque, "{}")
+
+
+def test_wrong_member_of_an_enum_lists_the_members() -> None:
+    assert "DARK_BLUE" in complaint(Colour, "GREEN")
+
+
+def test_union_without_text_says_what_would_fit() -> None:
+    assert complaint(int | float, "x") == "'x' is not integer or float"
+
+
+@pytest.mark.parametrize(
+    ("hint", "name"),
+    [
+        (int, "int"),
+        (list[Point], "list[Point]"),
+        (dict[str, Colour], "dict[str, Colour]"),
+        (Point, "Point"),
+    ],
+)
+def test_types_are_named_as_their_author_wrote_them(hint: Any, name: str) -> None:
+    assert values.hint_name(hint) == name
