@@ -106,6 +106,7 @@ run = RunVerb(RunOptions())
 
 def with_runcontext(  # noqa: PLR0913 - an official signature
     mode: RunMode | None = None,
+    *,
     name: str | None = None,
     service_account: str | None = None,
     version: str | None = None,

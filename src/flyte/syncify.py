@@ -7,7 +7,7 @@
     8
     >>> # await double.aio(4)  # in a coroutine
 
-Works on functions, methods, class methods (put `@syncify` *below* `@classmethod`) and async generators.  The body
+Works on functions, methods, class methods (put `@syncify` *above* `@classmethod`) and async generators.  The body
 runs on the SDK's own background loop in either form, so clients and streams live on one loop, whoever calls.
 """
 
@@ -39,7 +39,8 @@ class Syncified(Generic[P, R]):
         return await aio.background().join(self._body(*args, **kwargs))
 
     def __get__(self, instance: object, owner: type | None = None) -> "Syncified[..., R]":
-        return self if instance is None else Syncified(self._body.__get__(instance, owner))
+        bound = _bound(self._body, instance, owner)
+        return self if bound is None else Syncified(bound)
 
 
 class SyncifiedIterator(Generic[P, R]):
@@ -66,7 +67,15 @@ class SyncifiedIterator(Generic[P, R]):
             await aio.background().join(_close(items))
 
     def __get__(self, instance: object, owner: type | None = None) -> "SyncifiedIterator[..., R]":
-        return self if instance is None else SyncifiedIterator(self._body.__get__(instance, owner))
+        bound = _bound(self._body, instance, owner)
+        return self if bound is None else SyncifiedIterator(bound)
+
+
+def _bound(body: Any, instance: object, owner: type | None) -> Any:
+    """The body as a method of `instance`, or of the class if it is a class method; None if neither is there."""
+    if instance is None and not isinstance(body, classmethod):
+        return None
+    return body.__get__(instance, owner)
 
 
 async def _next(items: AsyncIterator[Any]) -> Any:
@@ -84,6 +93,6 @@ def syncify(body: Callable[P, Coroutine[Any, Any, R]]) -> Syncified[P, R]: ...
 def syncify(body: Callable[P, AsyncIterator[S]]) -> SyncifiedIterator[P, S]: ...
 def syncify(body: Callable[..., Any]) -> Any:
     """Give an asynchronous function a blocking form under its own name and an asynchronous one under `.aio`."""
-    if inspect.isasyncgenfunction(body):
+    if inspect.isasyncgenfunction(getattr(body, "__func__", body)):
         return SyncifiedIterator(body)
     return Syncified(body)

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.from_environment(home=arguments.home, host=arguments.host)
         home.prepare(settings.home)
         with home.locked(settings):
-            listener = _listen(arguments.host, arguments.port)
+            listener = _listen(arguments.host, arguments.port, last=home.last_port(settings.home))
             with contextlib.closing(listener):
                 settings = replace(settings, port=listener.getsockname()[1])
                 _serve(settings, listener, foreground=arguments.foreground)
@@ -101,18 +101,24 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _listen(host: str, port: int | None) -> socket.socket:
+def _listen(host: str, port: int | None, *, last: int | None) -> socket.socket:
     """A socket that listens already, so that nobody can take the port between now and the start.
+
+    Args:
+        port: what was asked for; None and 0 leave the choice to us.
+        last: where this directory's control plane answered before.  Tasks that have run since then know no other
+            address, so it is the first choice.
 
     Raises:
         CannotListen: the port that was asked for is taken.
     """
-    if port is not None:
+    if port:
         return _bound(host, port)
-    try:
-        return _bound(host, DEFAULT_PORT)
-    except CannotListen:
-        return _bound(host, 0)
+    for choice in (last, DEFAULT_PORT if port is None else None):
+        if choice is not None:
+            with contextlib.suppress(CannotListen):
+                return _bound(host, choice)
+    return _bound(host, 0)
 
 
 def _bound(host: str, port: int) -> socket.socket:

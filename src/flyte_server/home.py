@@ -68,12 +68,25 @@ def announce(settings: Settings, *, started_at: str) -> None:
     temporary = settings.announcement.with_suffix(".json.new")
     temporary.write_text(json.dumps(record), encoding="utf-8")
     temporary.replace(settings.announcement)
+    _port_file(settings.home).write_text(str(settings.port), encoding="utf-8")
+
+
+def last_port(home: Path) -> int | None:
+    """Where the last control plane of this directory answered.  Its tasks may still run and ask there."""
+    try:
+        return int(_port_file(home).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def withdraw(settings: Settings) -> None:
     """Take the announcement back, if it is ours."""
     if _announced(settings).get("pid") == os.getpid():
         settings.announcement.unlink(missing_ok=True)
+
+
+def _port_file(home: Path) -> Path:
+    return home / "port"
 
 
 def _announced(settings: Settings) -> dict[str, Any]:

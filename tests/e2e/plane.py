@@ -97,8 +97,12 @@ class Plane:
 
     def begin(self, file: Path | str, *arguments: str, name: str) -> "subprocess.Popen[str]":
         """`flyte run` in the background; the run has the given name."""
+        return self.spawn("-of", "json", "run", "--name", name, str(file), *arguments)
+
+    def spawn(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A `flyte` command in the background; it ends with the control plane at the latest."""
         begun = subprocess.Popen(
-            [str(FLYTE), "-of", "json", "run", "--name", name, str(file), *arguments],
+            [str(FLYTE), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,11 +1,15 @@
 """The issue's promises on real data, through the real command line."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from tests.e2e.plane import ROOT, Ended, Marks, Plane, flyte, here
+from tests.e2e.plane import PROGRAMS, ROOT, Ended, Marks, Plane, flyte, here
+from tests.support import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -46,7 +50,7 @@ def test_the_digits_sweep(plane: Plane) -> None:
 def test_a_run_is_found_again_by_every_command(plane: Plane) -> None:
     done = flyte("run", str(HELLO), "main", "--names", '["Ada", "Grace"]')
     assert done.stdout == "ActionOutputs(o0='Hello, Ada! Hello, Grace!')\n"
-    run = re.search(r"flyte get action (\S+),", done.stderr)
+    run = re.search(r"flyte get action (\S+)\n", done.stderr)
     assert run, done.stderr
     name = run[1]
 
@@ -79,6 +83,19 @@ def test_output_is_captured_below_python(plane: Plane) -> None:
         "without a line end",
     }
     assert flyte("get", "logs", ended.run, "--lines", "1").stdout.count("\n") == 1
+
+
+def test_a_log_can_be_followed(plane: Plane, marks: Marks) -> None:
+    running = plane.begin("talking.py", "narrate", "--marks", str(marks), name="story")
+    wait_until(lambda: marks.lines("began"), timeout_seconds=30)
+    assert flyte("get", "logs", "story").stdout == "once upon a time\n", "what is there so far"
+
+    following = plane.spawn("get", "logs", "story", "--follow")
+    assert following.stdout is not None
+    assert following.stdout.readline() == "once upon a time\n"
+    marks.put("go")
+    assert following.communicate(timeout=20)[0] == "they lived happily ever after\n"
+    assert Ended.waited_for(running).phase == "succeeded"
 
 
 def test_each_attempt_has_its_own_log(plane: Plane) -> None:
@@ -135,9 +152,28 @@ def test_a_failed_run_says_why_and_where(plane: Plane) -> None:
     assert "flyte get logs" in done.stderr
 
 
-def test_script_with_an_endpoint_named_local(plane: Plane, tmp_path: Path) -> None:
+def script(file: Path, **environment: str) -> str:
+    """What a script prints when it is run by Python itself."""
+    done = subprocess.run(
+        [sys.executable, str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_script_runs_where_its_configuration_says(plane: Plane, tmp_path: Path) -> None:
+    """Without an endpoint in its own process; the endpoint `local` is this machine's control plane."""
+    file = PROGRAMS / "scripted.py"
+    assert script(file) == "local ActionOutputs(o0=49)\n"
+    assert "no runs" in flyte("get", "run").stdout
+
     config = tmp_path / "config.yaml"
     flyte("create", "config", "--endpoint", "local", "--output", str(config))
-    done = flyte("--config", str(config), "-of", "json", "run", str(HELLO), "main")
-    assert json.loads(done.stdout)["outputs"] == {"o0": "Hello, world!"}
-    assert isinstance(Ended.of(done), Ended)
+    assert script(file, FLYTECTL_CONFIG=str(config)) == "remote ActionOutputs(o0=49)\n"
+    assert "scripted.square" in flyte("get", "run").stdout

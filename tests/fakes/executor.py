@@ -31,6 +31,8 @@ class FakeExecutor:
         return
 
     async def launch(self, spec: LaunchSpec) -> None:
+        if spec.attempt in self.held:
+            return
         name = spec.attempt.action
         if name in self.refuse:
             raise OSError(f"no process for {name}")

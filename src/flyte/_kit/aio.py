@@ -11,7 +11,7 @@ Three ways across, each for one situation:
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 
@@ -29,6 +29,8 @@ class Background:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()  # noqa: TID251 - this is the one home of loops
+        # Named like the loop, so that whoever looks at the process's threads knows whose they are.
+        self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=name))
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
@@ -70,6 +72,7 @@ class Background:
             await asyncio.gather(*tasks, return_exceptions=True)
 
         self.submit(cancel_all()).result()
+        self.submit(self._loop.shutdown_default_executor()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from flyte._ids import ROOT_ACTION
 from flyte.cli import options, session
 from flyte.cli.render import as_json
 from flyte.remote import Action, Run
+from flyte.remote._watching import closing
 from flyte.syncify import syncify
 
 _QUIET_SECONDS = 1.0
@@ -48,7 +49,7 @@ def get_logs(
 async def tail(run: Run) -> None:
     """Print what the run's first action prints, until it ends."""
     with suppress(errors.LogsNotYetAvailableError):
-        async with aclosing(run.get_logs.aio()) as said:
+        async with closing(run.get_logs.aio()) as said:
             async for line in said:
                 click.echo(line)
 
@@ -57,7 +58,7 @@ async def tail(run: Run) -> None:
 async def _said(action: Action, *, follow: bool, **chosen: Any) -> AsyncIterator[str]:
     """The lines of an action: all if it has ended or `follow`, else those that are there."""
     patience = None if follow or action.done() else _QUIET_SECONDS
-    async with aclosing(action.get_logs.aio(**chosen)) as lines:
+    async with closing(action.get_logs.aio(**chosen)) as lines:
         while True:
             try:
                 async with asyncio.timeout(patience):

@@ -41,10 +41,10 @@ class Action(ActionRecord):
     def __repr__(self) -> str:
         return f"Action({self.run_name}/{self.name}, {self.task_name}, {self.phase})"
 
-    @classmethod
     @syncify
+    @classmethod
     async def get(
-        cls, uri: str | None = None, run_name: str | None = None, name: str | None = None
+        cls, uri: str | None = None, /, run_name: str | None = None, name: str | None = None
     ) -> "Action":
         """An action by the names of its run and its own (default: the run's first one, `a0`).
 
@@ -53,8 +53,8 @@ class Action(ActionRecord):
         """
         return cls.of(await ActionDetails.get_details.aio(identifier(uri, run_name, name)))
 
-    @classmethod
     @syncify
+    @classmethod
     async def listall(
         cls,
         for_run_name: str,

@@ -55,10 +55,10 @@ class ActionDetails(ActionRecord):
     def __repr__(self) -> str:
         return f"ActionDetails({self.run_name}/{self.name}, {self.task_name}, {self.phase})"
 
-    @classmethod
     @syncify
+    @classmethod
     async def get(
-        cls, uri: str | None = None, run_name: str | None = None, name: str | None = None
+        cls, uri: str | None = None, /, run_name: str | None = None, name: str | None = None
     ) -> "ActionDetails":
         """The details of an action.
 
@@ -72,8 +72,8 @@ class ActionDetails(ActionRecord):
         """
         return await cls.get_details.aio(identifier(uri, run_name, name))
 
-    @classmethod
     @syncify
+    @classmethod
     async def get_details(cls, action_id: identifier_pb2.ActionIdentifier) -> "ActionDetails":
         """The details of an action by its identifier."""
         plane = await _session.current().control_plane()
@@ -86,8 +86,8 @@ class ActionDetails(ActionRecord):
             )
         return cls(response.details)
 
-    @classmethod
     @syncify
+    @classmethod
     async def watch(
         cls, action_id: identifier_pb2.ActionIdentifier
     ) -> AsyncIterator["ActionDetails"]:

@@ -27,8 +27,8 @@ class Project(ToJSONMixin):
 
     pb2: project_service_pb2.Project
 
-    @classmethod
     @syncify
+    @classmethod
     async def get(cls, name: str) -> "Project":
         """A project by its identifier.
 
@@ -43,8 +43,8 @@ class Project(ToJSONMixin):
             )
         return cls(response.project)
 
-    @classmethod
     @syncify
+    @classmethod
     async def listall(
         cls,
         filters: str | None = None,
@@ -77,8 +77,8 @@ class Project(ToJSONMixin):
             if (project.pb2.state == _ARCHIVED) is archived:
                 yield project
 
-    @classmethod
     @syncify
+    @classmethod
     async def create(
         cls,
         id: str,  # noqa: A002
@@ -110,8 +110,8 @@ class Project(ToJSONMixin):
             raise
         return await cls.get.aio(id)
 
-    @classmethod
     @syncify
+    @classmethod
     async def update(
         cls,
         id: str,  # noqa: A002

@@ -50,8 +50,8 @@ class Run(ToJSONMixin):
     def __repr__(self) -> str:
         return f"Run({self.name}, {self.action.task_name}, {self.phase}, {self.url})"
 
-    @classmethod
     @syncify
+    @classmethod
     async def get(cls, name: str) -> "Run":
         """A run of the session's project and domain.
 
@@ -63,8 +63,8 @@ class Run(ToJSONMixin):
         run.action.take(details.action_details)
         return run
 
-    @classmethod
     @syncify
+    @classmethod
     async def listall(  # noqa: PLR0913 - an official signature
         cls,
         in_phase: tuple[ActionPhase | str, ...] | None = None,

@@ -31,8 +31,8 @@ class RunDetails(ToJSONMixin):
     def __post_init__(self) -> None:
         self.action_details = ActionDetails(self.pb2.action)
 
-    @classmethod
     @syncify
+    @classmethod
     async def get(cls, name: str | None = None) -> "RunDetails":
         """The details of a run of the session's project and domain.
 
@@ -43,8 +43,8 @@ class RunDetails(ToJSONMixin):
             raise errors.DefinitionError("pass the name of the run")
         return await cls.get_details.aio(identifier(None, name, None).run)
 
-    @classmethod
     @syncify
+    @classmethod
     async def get_details(cls, run_id: identifier_pb2.RunIdentifier) -> "RunDetails":
         """The details of a run by its identifier."""
         plane = await _session.current().control_plane()

@@ -15,8 +15,8 @@ class User(ToJSONMixin):
 
     pb2: identity_pb2.UserInfoResponse
 
-    @classmethod
     @syncify
+    @classmethod
     async def get(cls) -> "User":
         """Ask the control plane."""
         plane = await _session.current().control_plane()

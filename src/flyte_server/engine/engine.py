@@ -229,9 +229,7 @@ def _answer(item: _Item, result: object) -> None:
         item.answer.set_result(result)
 
 
-def _transact(
-    connection: Connection, works: list[Work], now_us: int
-) -> _Done:
+def _transact(connection: Connection, works: list[Work], now_us: int) -> _Done:
     unit = Unit(connection, now_us)
     answers: list[Answer[object]] = []
     for work in works:

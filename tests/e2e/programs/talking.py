@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from marking import mark
+from marking import mark, until_there
 
 import flyte
 
@@ -45,3 +45,11 @@ async def twice(marks: str) -> int:
 @env.task
 async def surroundings() -> dict[str, str]:
     return {name: os.environ.get(name, "") for name in ("GREETING", "FROM_RUN")}
+
+
+@env.task
+async def narrate(marks: str) -> None:
+    print("once upon a time", flush=True)
+    mark(marks, "began")
+    await until_there(marks, "go")
+    print("they lived happily ever after")

@@ -19,25 +19,12 @@ from tests.fakes.remote_plane import FakePlane, attached, gone
 
 import flyte
 from flyte import _session, errors
-from flyte._kit import aio
 from flyte._phases import ActionPhase
 from flyte._session import Address, Session
 from flyte.remote import Run
 from flyte.remote._local import LocalRun
 
 env = flyte.TaskEnvironment(name="test_run")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pool() -> None:
-    """The background loop's idle worker threads live as long as the process: have them before a test counts."""
-    workers = min(32, (os.cpu_count() or 1) + 4)
-    together = threading.Barrier(workers)
-
-    async def start_all() -> None:
-        await asyncio.gather(*(asyncio.to_thread(together.wait) for _ in range(workers)))
-
-    aio.background().wait(start_all())
 
 
 class Score(NamedTuple):

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Generator
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 
 import click
 
@@ -14,6 +15,7 @@ from flyte.cli.options import RootOptions
 from flyte.cli.render import Progress, Silence, complaint, first_line
 from flyte.remote import ActionDetails, ActionOutputs, Run
 from flyte.remote._progress import snapshots
+from flyte.remote._watching import closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Outcome:
     run: str
     url: str
     phase: ActionPhase
+    took: timedelta
     outputs: ActionOutputs | None
     """None unless it succeeded."""
     failure: ActionDetails | None
@@ -59,7 +62,7 @@ async def _follow(run: Run, progress: Progress, *, with_logs: bool) -> Outcome:
 
 
 async def _watch(run: Run, progress: Progress) -> None:
-    async with aclosing(snapshots.aio(run.name)) as changes:
+    async with closing(snapshots.aio(run.name)) as changes:
         async for snapshot in changes:
             for failed in snapshot.failures:
                 progress.say(complaint(failed))
@@ -68,9 +71,15 @@ async def _watch(run: Run, progress: Progress) -> None:
 
 async def _outcome(run: Run) -> Outcome:
     details = (await run.details.aio()).action_details
-    if details.phase is ActionPhase.SUCCEEDED:
-        return Outcome(run.name, run.url, details.phase, await details.outputs(), None)
-    return Outcome(run.name, run.url, details.phase, None, await _to_blame(run, details))
+    succeeded = details.phase is ActionPhase.SUCCEEDED
+    return Outcome(
+        run=run.name,
+        url=run.url,
+        phase=details.phase,
+        took=details.runtime,
+        outputs=await details.outputs() if succeeded else None,
+        failure=None if succeeded else await _to_blame(run, details),
+    )
 
 
 async def _to_blame(run: Run, first_action: ActionDetails) -> ActionDetails:

@@ -8,12 +8,12 @@ from typing import Any, Literal, NoReturn
 
 import click
 
-from flyte import _run, errors
+from flyte import _run, _session, errors
 from flyte._options import CopyFiles
 from flyte._task import TaskTemplate
 from flyte.cli import session
 from flyte.cli.options import RootOptions
-from flyte.cli.render import as_json, first_line
+from flyte.cli.render import as_json, duration, first_line
 from flyte.cli.run import following, usercode
 from flyte.cli.run.following import Outcome
 from flyte.cli.run.script import Script
@@ -64,7 +64,7 @@ def on_control_plane(
     )
     run = _context("remote", root, choices).run(task, **inputs)
     if not root.as_json:
-        click.echo(f"run {run.name} of {task.name}: {run.url}", err=True)
+        click.echo(f"run {run.name} of {task.name} on {_session.current().base_url}", err=True)
     try:
         outcome = following.follow(run, root, with_logs=choices.follow)
     except KeyboardInterrupt:
@@ -121,11 +121,9 @@ def _report(outcome: Outcome, root: RootOptions) -> None:
         _print_json(_outcome_document(outcome), root)
         return
     click.echo(repr(outcome.outputs))
-    click.echo(
-        f"run {outcome.run} succeeded; look closer with: flyte get action {outcome.run}, "
-        f"flyte get logs {outcome.run}",
-        err=True,
-    )
+    run = outcome.run
+    click.echo(f"run {run} succeeded in {duration(outcome.took)}; look closer with:", err=True)
+    click.echo(f"  flyte get action {run}\n  flyte get logs {run}", err=True)
 
 
 def _report_failure(outcome: Outcome, root: RootOptions) -> NoReturn:

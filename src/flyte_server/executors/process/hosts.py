@@ -127,9 +127,11 @@ class Hosts:
         return HostProgram(Interpreter(self._options.prefix).python, self._options.host_words)
 
     async def warm(self) -> None:
-        """Have a spare host."""
+        """Have a spare host, if the interpreter that most runs use can have hosts at all."""
+        python = Interpreter(self._options.prefix)
         async with self._starting:
-            if self._spare is None and self._keep_warm and self._spare_program().python.exists():
+            wanted = self._spare is None and self._keep_warm and python.python.exists()
+            if wanted and await self._probes.can_host(python, self._base_env):
                 self._spare = await self._start(self._spare_program(), {})
 
     def ended(self, host: Host, sentence: str) -> None:
