@@ -97,7 +97,12 @@ async def submit(
     session = _session.current()
     plan = _Plan(task, options, session, _root(session, task))
     # First what the caller can have got wrong: nothing is started or sent for a run that cannot be.
-    inputs = await values.inputs(task.interface, arguments, context=options.custom_context)
+    inputs = await values.inputs(
+        task.interface,
+        arguments,
+        context=options.custom_context,
+        limit=task.max_inline_io_bytes,
+    )
     if options.dry_run:
         made = await _bundle(options, plan.root)
         code = _code_bundle(made, f"<dry-run>/{made.filename}") if made else None

@@ -410,6 +410,10 @@ def from_code(
             return RuntimeUnknownError(code, message, worker)
 
 
+_NEVER_TRIED_AGAIN = (NonRecoverableError, InlineIOMaxBytesBreached)
+"""What another attempt would only meet again."""
+
+
 def to_code(exc: BaseException) -> ErrorCode:
     """What to write on the wire for an exception; the inverse of `from_code`.
 
@@ -417,7 +421,7 @@ def to_code(exc: BaseException) -> ErrorCode:
         >>> to_code(ValueError("no rows"))
         ErrorCode(code='ValueError', message='no rows', kind='user', recoverable=True)
     """
-    recoverable = not isinstance(exc, NonRecoverableError)
+    recoverable = not isinstance(exc, _NEVER_TRIED_AGAIN)
     if isinstance(exc, BaseRuntimeError):
         return ErrorCode(exc.code, exc.root_cause, exc.kind, recoverable)
     return ErrorCode(type(exc).__name__, str(exc) or repr(exc), "user", recoverable)

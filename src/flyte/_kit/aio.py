@@ -9,6 +9,8 @@ Three ways across, each for one situation:
 """
 
 import asyncio
+import atexit
+import contextlib
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +20,8 @@ from typing import Any, TypeVar
 from flyte._kit.stepping import drive as drive
 
 T = TypeVar("T")
+
+_STOP_SECONDS = 3.0
 
 
 class Background:
@@ -30,7 +34,8 @@ class Background:
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()  # noqa: TID251 - this is the one home of loops
         # Named like the loop, so that whoever looks at the process's threads knows whose they are.
-        self._loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=name))
+        self._pool = ThreadPoolExecutor(thread_name_prefix=name)
+        self._loop.set_default_executor(self._pool)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
@@ -63,7 +68,7 @@ class Background:
         return await asyncio.wrap_future(self.submit(coro))
 
     def stop(self) -> None:
-        """Cancel what still runs, stop the loop and join the thread."""
+        """Cancel what still runs, stop the loop and wait for the thread, a few seconds at most."""
 
         async def cancel_all() -> None:
             tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -71,17 +76,25 @@ class Background:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-        self.submit(cancel_all()).result()
-        self.submit(self._loop.shutdown_default_executor()).result()
+        with contextlib.suppress(TimeoutError):
+            self.submit(cancel_all()).result(_STOP_SECONDS)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.join(_STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
 @cache
 def background() -> Background:
-    """The process's one background loop, started at the first use."""
-    return Background("flyte-background")
+    """The process's one background loop, started at the first use and stopped when the interpreter ends.
+
+    It must not simply be left to end with the process: a compiled HTTP client whose thread asks for the interpreter
+    while that is being torn down aborts the whole process.
+    """
+    made = Background("flyte-background")
+    atexit.register(made.stop)
+    return made
 
 
 def run_main(coro: Coroutine[Any, Any, T]) -> T:

@@ -8,6 +8,7 @@ from flyte import errors
 from flyte._context import Call, scope
 from flyte._ids import ActionID
 from flyte._runtime.sequencer import Sequencer
+from flyte._task import MAX_INLINE_IO_BYTES
 from flyte._wire import task_spec, values
 
 
@@ -25,8 +26,10 @@ async def name_task(call: Call, sequencer: Sequencer) -> NamedCall:
 
     Raises:
         flyte.errors.RuntimeDataValidationError: when an input does not fit its type.
+        flyte.errors.InlineIOMaxBytesBreached: when the inputs are larger than the task allows.
     """
-    return await _named(call, task_spec.task_hash(call.callee), sequencer)
+    limit: int = getattr(call.callee, "max_inline_io_bytes", MAX_INLINE_IO_BYTES)
+    return await _named(call, task_spec.task_hash(call.callee), sequencer, limit=limit)
 
 
 async def name_trace(call: Call, sequencer: Sequencer) -> NamedCall:
@@ -34,10 +37,12 @@ async def name_trace(call: Call, sequencer: Sequencer) -> NamedCall:
     return await _named(call, f"trace:{call.callee.name}", sequencer)
 
 
-async def _named(call: Call, callee_hash: str, sequencer: Sequencer) -> NamedCall:
+async def _named(
+    call: Call, callee_hash: str, sequencer: Sequencer, *, limit: int | None = None
+) -> NamedCall:
     here = scope()
     context = here.task.custom_context if here else None
-    inputs = await values.inputs(call.callee.interface, call.arguments, context=context)
+    inputs = await values.inputs(call.callee.interface, call.arguments, context=context, limit=limit)
     action = sequencer.child(callee_hash, values.input_hash(inputs), call.group)
     return NamedCall(call, action, inputs)
 

@@ -7,6 +7,7 @@ a thread or opens a connection before the task itself calls another task or a tr
 
 import asyncio
 import logging
+import sys
 import traceback
 from collections.abc import Coroutine, Mapping
 from functools import cache
@@ -73,7 +74,7 @@ def run(arguments: TaskArguments) -> int:
         # Somebody at a terminal, not the task: nothing to report, and no verdict on the task.
         return _INTERRUPTED
     except BaseException as error:  # noqa: BLE001 - a process's edge: everything else is the task's failure
-        traceback.print_exception(_from_user_code(error))
+        _print(error)
         file, document = actions.ERROR, _serialized(failures.error_document(error))
     try:
         uri = storage.join(arguments.outputs_path, file)
@@ -123,7 +124,7 @@ def _perform(arguments: TaskArguments, runtime: RemoteRuntime) -> bytes:
             # No loop runs while a plain function does: it may start one of its own.
             given = aio.run_main(values.arguments(task.interface, inputs))
             returned = task.func(**given)
-            outputs = aio.run_main(values.outputs(task.interface, returned))
+            outputs = aio.run_main(_outputs(task, returned))
         else:
             outputs = aio.run_main(_perform_async(task, inputs))
     return _serialized(outputs)
@@ -132,7 +133,11 @@ def _perform(arguments: TaskArguments, runtime: RemoteRuntime) -> bytes:
 async def _perform_async(task: TaskTemplate, inputs: common_pb2.Inputs) -> common_pb2.Outputs:
     given = await values.arguments(task.interface, inputs)
     returned = await task.execute(**given)
-    return await values.outputs(task.interface, returned)
+    return await _outputs(task, returned)
+
+
+async def _outputs(task: TaskTemplate, returned: object) -> common_pb2.Outputs:
+    return await values.outputs(task.interface, returned, limit=task.max_inline_io_bytes)
 
 
 def _context(
@@ -168,9 +173,16 @@ def _serialized(message: Any) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def _from_user_code(error: BaseException) -> BaseException:
-    """The error with a traceback from the user's first frame on; one that is all ours stays."""
+def _print(error: BaseException) -> None:
+    """Tell the log what happened, with the traceback from the user's first frame on.
+
+    An error that the SDK raised about a value or a declaration has no such frame, and says everything in its message;
+    one that nobody meant to raise is shown as a whole.
+    """
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         frames = frames.tb_next
-    return error.with_traceback(frames or error.__traceback__)
+    if frames is not None or not isinstance(error, errors.BaseRuntimeError):
+        traceback.print_exception(error.with_traceback(frames or error.__traceback__))
+    else:
+        print(*traceback.format_exception_only(error), end="", file=sys.stderr)  # noqa: T201 - the attempt's log

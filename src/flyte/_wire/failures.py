@@ -1,5 +1,6 @@
 """Exceptions as messages, and back as the classes of `flyte.errors`."""
 
+import asyncio
 import re
 import traceback
 from pathlib import Path
@@ -12,7 +13,8 @@ from flyte import errors
 LONGEST_MESSAGE = 1024 * 1024
 """Bytes of an error's message; what is longer loses its middle."""
 
-_OUR_CODE = str(Path(errors.__file__).parent / "_")[:-1]
+_NOT_THE_USERS = (str(Path(errors.__file__).parent / "_")[:-1], str(Path(asyncio.__file__).parent))
+"""Where the frames lie that say nothing about user code: the SDK, and what runs its coroutines."""
 _TRACEBACK = re.compile(
     r"\n\n(?=Traceback \(most recent call last\):\n|  \+ Exception Group Traceback )"
 )
@@ -97,7 +99,7 @@ def _without_our_frames(report: traceback.TracebackException) -> int:
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:
-    return frame.filename.startswith(_OUR_CODE)
+    return frame.filename.startswith(_NOT_THE_USERS)
 
 
 def _shortened(message: str) -> str:
