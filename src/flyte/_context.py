@@ -4,7 +4,7 @@ Words (`Task`, `@trace`, `group`) call the `Runtime` that they find here; an eng
 puts it here before user code runs.  So no word imports an engine, and a task's code cannot tell which one it is in.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -165,7 +165,7 @@ def scope() -> Scope | None:
 
 
 @contextmanager
-def entered(new: Scope) -> Iterator[Scope]:
+def entered(new: Scope) -> Generator[Scope]:
     """Run a block inside `new`; engines use it around user code, words to add a group or a trace."""
     token = _scope.set(new)
     try:

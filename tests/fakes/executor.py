@@ -67,13 +67,13 @@ class FakeExecutor:
         """End the action's attempt well."""
         attempt = self.attempt(name)
         await self.report(Succeeded(attempt, self._clock.now_us()))
-        del self.held[attempt]
+        self.held.pop(attempt, None)
 
     async def fail(self, name: str, failure: Failure) -> None:
         """End the action's attempt badly."""
         attempt = self.attempt(name)
         await self.report(Failed(attempt, failure, self._clock.now_us()))
-        del self.held[attempt]
+        self.held.pop(attempt, None)
 
     def lose(self, name: str) -> None:
         """The process vanishes without a word."""

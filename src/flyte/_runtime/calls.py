@@ -42,7 +42,9 @@ async def _named(
 ) -> NamedCall:
     here = scope()
     context = here.task.custom_context if here else None
-    inputs = await values.inputs(call.callee.interface, call.arguments, context=context, limit=limit)
+    inputs = await values.inputs(
+        call.callee.interface, call.arguments, context=context, limit=limit
+    )
     action = sequencer.child(callee_hash, values.input_hash(inputs), call.group)
     return NamedCall(call, action, inputs)
 

@@ -171,9 +171,7 @@ class LocalRuntime:
         env_vars: Mapping[str, str],
         blocking: bool,
     ) -> Any:
-        inputs = await values.inputs(
-            task.interface, arguments, limit=task.max_inline_io_bytes
-        )
+        inputs = await values.inputs(task.interface, arguments, limit=task.max_inline_io_bytes)
         with self._variables.restored():
             self._variables.want(env_vars)
             return await self._attempts(task, inputs, context, blocking=blocking)
@@ -213,9 +211,7 @@ class LocalRuntime:
                 returned = await _invoke(task, arguments, seconds, blocking=blocking)
         except limits.LimitHitError as error:
             raise _limit_error(task, context, budget, by_deadline=by_deadline) from error
-        outputs = await values.outputs(
-            task.interface, returned, limit=task.max_inline_io_bytes
-        )
+        outputs = await values.outputs(task.interface, returned, limit=task.max_inline_io_bytes)
         return await values.returned(task.interface, outputs)
 
 

@@ -2,9 +2,12 @@
 others."""
 
 import logging
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
+from typing import ParamSpec
 
 from flyte_server.clock import Clock
+
+P = ParamSpec("P")
 
 _logger = logging.getLogger(__name__)
 
@@ -25,10 +28,16 @@ class Aside:
         until, _ = self._until.get(key, (0.0, 0.0))
         return until > self._clock.monotonic()
 
-    async def attempt(self, key: Hashable, work: Awaitable[object]) -> None:
-        """Await `work`; a failure is logged and sets `key` aside, and goes no further."""
+    async def attempt(
+        self,
+        key: Hashable,
+        work: Callable[P, Awaitable[object]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Await `work(…)`; a failure is logged and sets `key` aside, and goes no further."""
         try:
-            await work
+            await work(*args, **kwargs)
         except Exception:
             pause = self._put(key)
             _logger.exception("%s failed and is left alone for %g s", key, pause)

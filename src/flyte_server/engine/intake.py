@@ -72,11 +72,10 @@ def take_action(unit: Unit, run_id: int, command: NewAction) -> bool:
 
 
 def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:
-    """A traced call that was executed; False when its outcome is known.
+    """A traced call that was executed; False when an action of that name exists.
 
     It is recorded even while its parent is being stopped: it starts nothing, and a retry may replay
-    it.  A failure that another try may mend is replaced by what the next try brings: it was never
-    an end, for a replay runs such a call again.
+    it.  A recoverable failure is replaced: its parent was told to make the call again.
 
     Raises:
         errors.NotFound: when there is no such run or parent.
@@ -84,7 +83,7 @@ def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:
         errors.Aborted: when the parent has ended.
     """
     known = unit.action(ActionKey(run_id, command.name))
-    if known is not None and not _may_be_mended(known):
+    if known is not None and not _is_recoverable_trace(known):
         return False
     if not command.phase.terminal:
         raise errors.Invalid(
@@ -97,8 +96,36 @@ def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:
             f"{parent.name} of run {run.name} has ended as {parent.phase}:"
             f" its trace {command.name} is not recorded"
         )
-    trace = Action(
-        run_id=run_id,
+    if known is None:
+        unit.add(_new_trace(unit, run, command))
+    else:
+        unit.put(_repeated_trace(known, command))
+    return True
+
+
+def _is_recoverable_trace(action: Action) -> bool:
+    return (
+        action.kind is Kind.TRACE
+        and action.phase is Phase.FAILED
+        and action.failure is not None
+        and action.failure.recoverable
+    )
+
+
+def _repeated_trace(known: Action, command: NewTrace) -> Action:
+    return replace(
+        known,
+        phase=command.phase,
+        output_uri=command.output_uri,
+        started_at=command.started_at,
+        ended_at=command.ended_at,
+        failure=command.failure,
+    )
+
+
+def _new_trace(unit: Unit, run: Run, command: NewTrace) -> Action:
+    return Action(
+        run_id=run.id,
         name=command.name,
         parent=command.parent,
         kind=Kind.TRACE,
@@ -115,16 +142,6 @@ def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:
         ended_at=command.ended_at,
         failure=command.failure,
     )
-    if known is None:
-        unit.add(trace)
-    else:
-        unit.put(replace(trace, version=known.version))
-    return True
-
-
-def _may_be_mended(action: Action) -> bool:
-    failure = action.failure
-    return action.kind is Kind.TRACE and failure is not None and failure.recoverable
 
 
 def _run(unit: Unit, run_id: int) -> Run:

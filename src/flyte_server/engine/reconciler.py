@@ -84,15 +84,15 @@ class Reconciler:
         Returns:
             Whether the next look should be soon.
         """
-        await self._aside.attempt("the look for forsaken children", self._abort_forsaken())
-        await self._aside.attempt("the look at attempts", self._compare(tasks))
+        await self._aside.attempt("the look for forsaken children", self._abort_forsaken)
+        await self._aside.attempt("the look at attempts", self._compare, tasks)
         return bool(self._suspects)
 
     async def _abort_forsaken(self) -> None:
         parents = await self._database.read(actions.forsaken_parents)
         await asyncio.gather(
             *(
-                self._aside.attempt(parent, self._abort_children(parent))
+                self._aside.attempt(parent, self._abort_children, parent)
                 for parent in parents
                 if not self._aside.holds(parent)
             )
@@ -113,7 +113,7 @@ class Reconciler:
             if action.aborting is not None or action.stopping is not None:
                 self._kill(attempt, tasks)
             if attempt not in held and self._is_confirmed(attempt):
-                await self._aside.attempt(attempt, self._lose(attempt))
+                await self._aside.attempt(attempt, self._lose, attempt)
         for attempt in held - rows.keys():
             if self._is_confirmed(attempt) and not self._aside.holds(attempt):
                 self._kill(attempt, tasks)
@@ -128,7 +128,7 @@ class Reconciler:
     def _kill(self, attempt: AttemptKey, tasks: asyncio.TaskGroup) -> None:
         if attempt in self._kills:
             return
-        work = self._aside.attempt(attempt, self._executor.kill(attempt, _GRACE_SECONDS))
+        work = self._aside.attempt(attempt, self._executor.kill, attempt, _GRACE_SECONDS)
         task = self._kills[attempt] = tasks.create_task(work)
         task.add_done_callback(lambda _: self._kills.pop(attempt, None))
 

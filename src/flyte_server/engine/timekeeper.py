@@ -31,14 +31,14 @@ class Timekeeper:
         with self._bus.subscribe(LIMITS) as changes:
             while True:
                 pauses: list[float] = []
-                await self._aside.attempt("the look at time limits", self._look(pauses))
+                await self._aside.attempt("the look at time limits", self._look, pauses)
                 await changes.wait(min(pauses, default=_STUCK_SECONDS))
 
     async def _look(self, pauses: list[float]) -> None:
         over = await self._database.read(actions.over_limit, self._clock.now_us())
         await asyncio.gather(
             *(
-                self._aside.attempt(action.key, self._end(action))
+                self._aside.attempt(action.key, self._end, action)
                 for action in over
                 if not self._aside.holds(action.key)
             )

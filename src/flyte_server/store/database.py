@@ -94,7 +94,8 @@ class Database:
     ) -> T:
         """Run `function(connection, …)` alone on the writer; returns after the commit.
 
-        A commit survives the death of every process.  Only `sync` makes it survive a power cut.  A caller that is cancelled meanwhile does not stop the transaction.
+        A commit survives the death of every process.  Only `sync` makes it survive a power cut.
+        A caller that is cancelled meanwhile does not stop the transaction.
         """
 
         def work() -> T:

@@ -155,6 +155,18 @@ async def test_a_failed_trace_keeps_its_failure(plane: Plane) -> None:
     assert (await plane.action("t")).failure == failure
 
 
+async def test_a_recoverable_failure_of_a_trace_is_replaced_and_nothing_else(plane: Plane) -> None:
+    await run_with_children(plane)
+    failure = Failure("ValueError", "no")
+    await plane.engine.record_trace(1, trace("t", phase=Phase.FAILED, failure=failure))
+    assert await plane.engine.record_trace(1, trace("t", ended_at=99)) is True
+    found = await plane.action("t")
+    assert (found.phase, found.ended_at, found.failure) == (Phase.SUCCEEDED, 99, None)
+    assert found.seq == 4, "watchers see it"
+    assert await plane.engine.record_trace(1, trace("t", phase=Phase.FAILED)) is False
+    assert (await plane.action("t")).phase is Phase.SUCCEEDED
+
+
 async def test_a_trace_is_recorded_while_its_parent_is_aborted_but_not_after(plane: Plane) -> None:
     attempts = await run_with_children(plane)
     await plane.engine.abort_run(1, "enough")
