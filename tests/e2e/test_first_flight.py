@@ -177,3 +177,15 @@ def test_a_script_runs_where_its_configuration_says(plane: Plane, tmp_path: Path
     flyte("create", "config", "--endpoint", "local", "--output", str(config))
     assert script(file, FLYTECTL_CONFIG=str(config)) == "remote ActionOutputs(o0=49)\n"
     assert "scripted.square" in flyte("get", "run").stdout
+
+
+def test_the_first_script_of_the_readme(plane: Plane, tmp_path: Path) -> None:
+    source = re.search(
+        r"```python\n# first\.py\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert source
+    file = tmp_path / "first.py"
+    file.write_text(source[1])
+    ended = plane.run(file, "main", "--n", "5")
+    assert ended.outputs == here(file, "main", "--n", "5").outputs == {"o0": 30}
+    assert attempts_of(plane, ended.run, "first.square") == [1, 1, 1, 1, 2]

@@ -29,6 +29,7 @@ class Table:
     """A listing for people."""
 
     columns: tuple[str, ...]
+    """Headings; none is shown when all are empty."""
     rows: Sequence[Sequence[str]]
     when_empty: str = "nothing found"
     """What to say in place of a table without rows; it names the next step."""
@@ -58,7 +59,7 @@ class PlainScreen:
     """Aligned columns and sparse lines: for pipes and logs."""
 
     def table(self, table: Table) -> None:
-        lines = [table.columns, *table.rows]
+        lines = [table.columns, *table.rows] if any(table.columns) else table.rows
         widths = [max(len(line[i]) for line in lines) for i in range(len(table.columns))]
         for line in lines:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

@@ -33,7 +33,7 @@ class TerminalScreen:
         self._err = Console(stderr=True, highlight=False)
 
     def table(self, table: Table) -> None:
-        shown = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+        shown = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_header=any(table.columns))
         for column in table.columns:
             shown.add_column(column, overflow="fold")
         for row in table.rows:

@@ -62,8 +62,7 @@ class NewRun:
     """The RunSpec message as it came."""
     root: NewAction
     name: str | None = None
-    """None: the engine makes one up; then `root.output_base` and `root.input_uri` may say `{run}`
-    for it."""
+    """None: the engine makes one up, and puts it for `{run}` into the root's two paths."""
     labels: dict[str, str] = field(default_factory=dict[str, str])
     source: int = 0
     """RunSource of the wire."""

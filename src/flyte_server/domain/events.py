@@ -36,8 +36,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt ended badly: the user's error, or a process that died (`failure.blame` says
-    whose)."""
+    """The attempt ended badly: the user's error, or a process that died; see its blame."""
 
     attempt: AttemptKey
     failure: Failure
@@ -64,8 +63,7 @@ class AbortRequested:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """A time limit of the action was hit; `code` is MaxRuntimeExceeded, MaxQueuedTimeExceeded or
-    DeadlineExceeded."""
+    """A time limit of the action was hit; the codes are those of `domain.limits`."""
 
     key: ActionKey
     attempt: int

@@ -25,8 +25,7 @@ def next_at(action: Action) -> int | None:
 
 
 def hit(action: Action, now_us: int) -> TimedOut | None:
-    """The event for the limit that is hit at `now_us`, the earliest one first; None when there is
-    none."""
+    """The event for the earliest limit that is hit at `now_us`; None when there is none."""
     if action.limit_at is None or action.limit_at > now_us:
         return None
     at, code = min(_limits(action))

@@ -11,8 +11,7 @@ class Failure:
     """Why an action or attempt ended badly."""
 
     code: str
-    """Class name of the user's exception, or one of our own codes (`Aborted`, `WorkerLost`,
-    `MaxRuntimeExceeded`, …)."""
+    """Class name of the user's exception, or one of our own: `Aborted`, `WorkerLost`, …"""
     message: str
     blame: Blame = Blame.USER
     recoverable: bool = True
@@ -20,8 +19,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of a task on which the server decides; read from its spec once, when the action
-    comes in."""
+    """The rules of a task on which the server decides; read from its spec once."""
 
     retries: int = 0
     """User-caused failures that are forgiven; attempts = retries + 1."""
@@ -107,17 +105,14 @@ class Action:
     attempt_started_at: int | None = None
     """First moment of RUNNING of the current attempt; None while it is not running."""
     limit_at: int | None = None
-    """The next moment at which a time limit of the policy is hit; None without one, and at the
-    end."""
+    """When the next time limit of the policy is hit; None without one, and at the end."""
     ended_at: int | None = None
     aborting: str | None = None
     """Reason of a requested abort; set while processes may still be alive."""
     stopping: Failure | None = None
-    """The time limit for which the live attempt is being killed; becomes its end, whatever it
-    reports."""
+    """The time limit for which the live attempt is killed; its end, whatever it reports."""
     failure: Failure | None = None
-    """Why the action ended badly; None before its end (what failed in earlier attempts stands
-    there)."""
+    """Why the action ended badly; None before (earlier failures stand in the attempts)."""
     version: int = 0
     """Grows by one with every save; a save of an older version fails."""
     seq: int = 0

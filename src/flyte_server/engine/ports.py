@@ -13,8 +13,7 @@ Report = Callable[[Event], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """Everything an executor needs to start one attempt; made from the stored task spec by
-    `services.launch`."""
+    """Everything an executor needs to start one attempt; made by `services.launch`."""
 
     attempt: AttemptKey
     task_name: str
@@ -31,8 +30,7 @@ class LaunchSpec:
     log_path: str
     """File that gets the process's stdout and stderr."""
     host_key: str
-    """Attempts with equal keys may share a host: same code bundle, environment, variables and
-    interpreter."""
+    """Equal keys may share a host: same bundle, environment, variables and interpreter."""
     cpus: int = 1
     """Upper bound of CPUs the task asked for, at least 1."""
     image: str = ""
@@ -55,23 +53,20 @@ class LaunchSpecs(Protocol):
 
 
 class Verdicts(Protocol):
-    """Reads what an ended process left behind: None for success (exit 0 and no error.pb), else the
-    failure."""
+    """Reads what a process left: None for success (exit 0, no error.pb), else the failure."""
 
     async def of(self, output_prefix: str, exit: Exit) -> Failure | None: ...  # noqa: A002
 
 
 class Executor(Protocol):
-    """Starts attempts and tells what became of them.  Implemented by `executors.process` (later
-    docker, kubernetes)."""
+    """Starts attempts and tells what became of them.  Implemented by `executors.process`."""
 
     async def start(self) -> None:
         """Connect to what survived an earlier control plane; report what ended meanwhile."""
         ...
 
     async def launch(self, spec: LaunchSpec) -> None:
-        """Take over an attempt.  Idempotent.  Reports `Started`, then one of `Succeeded`, `Failed`,
-        `Lost`."""
+        """Take over an attempt; idempotent.  Reports `Started`, then how it ended."""
         ...
 
     async def kill(self, attempt: AttemptKey, grace_seconds: float) -> None:
@@ -87,6 +82,5 @@ class Executor(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go without ending anything: what runs goes on and is found again by the next
-        `start`."""
+        """Let go without ending anything: the next `start` finds again what runs."""
         ...

@@ -35,8 +35,7 @@ def _nothing() -> Collection[AttemptKey]:
 
 
 class Reconciler:
-    """Never stops: finds lost attempts, kills what is to end, aborts children of ended parents,
-    keeps time limits.
+    """Finds what is lost, kills what is to end, aborts what is forsaken; never stops.
 
     Args:
         database: where the rows are.
@@ -128,9 +127,13 @@ class Reconciler:
     def _kill(self, attempt: AttemptKey, tasks: asyncio.TaskGroup) -> None:
         if attempt in self._kills:
             return
-        work = self._aside.attempt(attempt, self._executor.kill, attempt, _GRACE_SECONDS)
+        work = self._aside.attempt(attempt, self._end, attempt)
         task = self._kills[attempt] = tasks.create_task(work)
         task.add_done_callback(lambda _: self._kills.pop(attempt, None))
+
+    async def _end(self, attempt: AttemptKey) -> None:
+        async with asyncio.timeout(3 * _GRACE_SECONDS):
+            await self._executor.kill(attempt, _GRACE_SECONDS)
 
     async def _lose(self, attempt: AttemptKey) -> None:
         reason = "its process is gone and nobody knows how it ended"

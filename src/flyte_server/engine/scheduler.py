@@ -23,8 +23,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Starts queued actions while there are free slots; woken by the bus and by the next due
-    moment.
+    """Starts queued actions while there are free slots; woken by the bus and by due moments.
 
     Example:
         scheduler = Scheduler(

@@ -68,8 +68,7 @@ def listing(connection: Connection, run_id: int, query: ActionQuery | None = Non
 
 
 def children_since(connection: Connection, run_id: int, parent: str, seq: int) -> list[Action]:
-    """Children of one action that changed after the cursor `seq`, in the order of their last
-    changes."""
+    """Children of one action that changed after the cursor `seq`, in that order."""
     found = _statements.children_since(connection, run_id=run_id, parent=parent, seq=seq)
     return [rows.action(row) for row in found]
 
@@ -122,8 +121,7 @@ def update(connection: Connection, changes: Sequence[tuple[Action, int]]) -> Non
 
 
 def save_attempts(connection: Connection, records: Sequence[Attempt]) -> None:
-    """Write attempts, new or known; what is None or empty in them stays as it is.  Only the engine
-    calls this."""
+    """Write attempts; what is None or empty in them stays.  Only the engine calls this."""
     if records:
         _statements.save_attempts(connection, [rows.attempt_params(record) for record in records])
 

@@ -8,8 +8,7 @@ _statements = queries.load("cache")
 
 
 def load(connection: Connection, run: Run, key: str) -> tuple[str, str] | None:
-    """The `run/action/attempt` that made an entry, and its outputs; entries are seen in one project
-    and domain."""
+    """Who made an entry (`run/action/attempt`), and its outputs; one project and domain each."""
     return _statements.load(connection, project=run.project, domain=run.domain, key=key)
 
 

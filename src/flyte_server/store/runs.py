@@ -80,6 +80,5 @@ def insert(connection: Connection, record: Run) -> int:
 
 
 def advance(connection: Connection, id_: int, changes: int) -> int:
-    """Count changes to actions of a run; gives the counter afterwards.  Only the engine calls
-    this."""
+    """Count changes in a run; gives the counter afterwards.  Only the engine calls this."""
     return _statements.advance(connection, id=id_, changes=changes)

@@ -18,6 +18,11 @@ def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == ["name    n", "a       1", "longer  22"]
 
 
+def test_facts_need_no_heading(capsys: pytest.CaptureFixture[str]) -> None:
+    PlainScreen().table(Table(("", ""), [("run", "r1"), ("phase", "failed")]))
+    assert capsys.readouterr().out.splitlines() == ["run    r1", "phase  failed"]
+
+
 def test_records_enums_and_moments_are_json() -> None:
     class Colour(Enum):
         RED = "r"
