@@ -45,7 +45,7 @@ class ChildUpdates(Generic[M]):
     """
 
     pause_seconds = HEARTBEAT_SECONDS
-    rest_seconds = 0.005
+    rest_seconds = 0.01
     over = False
 
     def __init__(

@@ -15,7 +15,7 @@ from flyte_server.store.filters import Filter, Function, Sort, Value
 _DEFAULT_LIMIT = 100
 _LARGEST_LIMIT = 1000
 _TIME_FIELDS = frozenset(
-    {"created_at", "start_time", "started_at", "ended_at", "end_time", "deployed_at"}
+    {"created_at", "start_time", "started_at", "ended_at", "end_time", "updated_at", "deployed_at"}
 )
 _RAW = re.compile(r"(\w+)\(([^,()]+),([^()]*)\)")
 _RAW_FUNCTIONS = {

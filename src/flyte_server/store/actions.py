@@ -33,6 +33,7 @@ FIELDS = {
     "started_at": "a.started_at",
     "ended_at": "a.ended_at",
     "end_time": "a.ended_at",
+    "updated_at": "coalesce(a.ended_at, a.started_at, a.created_at)",
 }
 """Fields that a listing of actions may filter and sort by, and their columns."""
 

@@ -55,6 +55,7 @@ class Condition:
     parameters: dict[str, Value]
 
 
+_PATH = "{path}"
 _COMPARISONS = {
     Function.EQUAL: "{column} = {value}",
     Function.NOT_EQUAL: "{column} <> {value}",
@@ -91,7 +92,8 @@ def condition(filters: Sequence[Filter], fields: Mapping[str, str]) -> Condition
 
     Args:
         filters: what the caller asked for.
-        fields: the white list, field to column.
+        fields: the white list, field to column.  `labels.*` stands for every field of that beginning; its column
+            is written with `{path}`, where the parameter with the JSON path of the rest goes.
 
     Raises:
         errors.Invalid: for a field that is not in the list, or a wrong number of values.
@@ -99,12 +101,18 @@ def condition(filters: Sequence[Filter], fields: Mapping[str, str]) -> Condition
     parameters: dict[str, Value] = {}
     clauses: list[str] = []
     for filter_ in filters:
+        values = list(filter_.values)
+        column = _column(filter_.field, fields)
+        if _PATH in column:
+            values.append(_json_path(filter_.field))
         names: list[str] = []
-        for value in filter_.values:
+        for value in values:
             name = f"value_{len(parameters)}"
             parameters[name] = value
             names.append(f":{name}")
-        clauses.append(_clause(filter_, _column(filter_.field, fields), names))
+        if _PATH in column:
+            column = column.replace(_PATH, names.pop())
+        clauses.append(_clause(filter_, column, names))
     return Condition(" AND ".join(clauses) or "1 = 1", parameters)
 
 
@@ -120,14 +128,28 @@ def order(sorts: Sequence[Sort], fields: Mapping[str, str], *, default: str, tie
     Raises:
         errors.Invalid: for a field that is not in the list.
     """
+    columns = {field: column for field, column in fields.items() if _PATH not in column}
     asked = [
-        f"{_column(sort.field, fields)} {'ASC' if sort.ascending else 'DESC'}" for sort in sorts
+        f"{_column(sort.field, columns)} {'ASC' if sort.ascending else 'DESC'}" for sort in sorts
     ]
     return ", ".join([*(asked or [default]), tie])
 
 
+def _json_path(field: str) -> str:
+    """Where in a JSON object the rest of a field like `labels.team` lies.
+
+    Raises:
+        errors.Invalid: for a name that a path cannot say.
+    """
+    key = field.partition(".")[2]
+    if '"' in key:
+        raise errors.Invalid(f"a listing cannot use the field {field!r}: its name has a quotation mark")
+    return f'$."{key}"'
+
+
 def _column(field: str, fields: Mapping[str, str]) -> str:
-    column = fields.get(field.lower())
+    family = f"{field.partition('.')[0].lower()}.*"
+    column = fields.get(family) if "." in field else fields.get(field.lower())
     if column is None:
         raise errors.Invalid(
             f"a listing cannot use the field {field!r}; it knows {', '.join(sorted(fields))}"

@@ -27,6 +27,8 @@ FIELDS = {
     "start_time": "a.created_at",
     "ended_at": "a.ended_at",
     "end_time": "a.ended_at",
+    "updated_at": "coalesce(a.ended_at, a.started_at, r.created_at)",
+    "labels.*": "json_extract(r.labels, {path})",
 }
 """Fields that a listing of runs may filter and sort by, and their columns (those of `a` are of the
 root action)."""

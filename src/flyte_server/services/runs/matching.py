@@ -15,9 +15,15 @@ from flyte_server.store.filters import Filter, Function, Value, equal
 from flyte_server.store.runs import RunQuery
 
 
-def run_query(request: run_service_pb2.ListRunsRequest, page: Page) -> RunQuery:
-    """The runs that a ListRuns asks for."""
-    query = RunQuery(filters=page.filters, sorts=page.sorts, limit=page.fetch, offset=page.offset)
+def run_query(request: run_service_pb2.ListRunsRequest, page: Page, *, user: str) -> RunQuery:
+    """The runs that a ListRuns asks for.
+
+    Args:
+        user: whose all runs of this control plane are.
+    """
+    query = RunQuery(
+        filters=_whose(page.filters, user), sorts=page.sorts, limit=page.fetch, offset=page.offset
+    )
     if request.paused_actions_only:
         query = replace(query, filters=(*query.filters, *equal(phase=Phase.PAUSED.value)))
     match request.WhichOneof("scope_by"):
@@ -54,6 +60,15 @@ def watch_query(request: run_service_pb2.WatchRunsRequest, *, limit: int) -> Run
             )
         case _:
             return query
+
+
+def _whose(filters: Sequence[Filter], user: str) -> tuple[Filter, ...]:
+    """The filters without those on the owner, which every run or none fulfils."""
+    others = tuple(wanted for wanted in filters if wanted.field.lower() != "created_by")
+    owners = [wanted for wanted in filters if wanted.field.lower() == "created_by"]
+    if all(_TESTS[wanted.function](user, [str(v) for v in wanted.values]) for wanted in owners):
+        return others
+    return (*others, *equal(name=""))
 
 
 def _in_project(query: RunQuery, project: str, domain: str) -> RunQuery:

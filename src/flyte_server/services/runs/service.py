@@ -138,7 +138,7 @@ class RunService(run_service_connect.RunService):
         self, request: run_service_pb2.ListRunsRequest, ctx: Context
     ) -> run_service_pb2.ListRunsResponse:
         page = listing.page(request.request)
-        query = matching.run_query(request, page)
+        query = matching.run_query(request, page, user=self._views.user)
         rows, token = page.cut(await self._database.read(runs.listing, query))
         found = [self._views.run(run, root) for run, root in rows]
         return run_service_pb2.ListRunsResponse(runs=found, token=token)

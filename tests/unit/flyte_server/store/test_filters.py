@@ -80,3 +80,23 @@ def test_the_order_ends_with_the_tie_breaker() -> None:
     asked = filters.order([Sort("size", ascending=True)], FIELDS, default="name", tie="id")
     assert asked == "size ASC, id"
     assert filters.order([], FIELDS, default="name DESC", tie="id") == "name DESC, id"
+
+
+def test_a_field_of_a_family_is_looked_up_by_a_parameter() -> None:
+    fields = {"labels.*": "json_extract(r.labels, {path})", "name": "r.name"}
+    wanted = Filter(Function.EQUAL, "labels.team.x", ("a",))
+    made = filters.condition([wanted], fields)
+    assert made.sql == "json_extract(r.labels, :value_1) = :value_0"
+    assert made.parameters == {"value_0": "a", "value_1": '$."team.x"'}
+
+
+@pytest.mark.parametrize("field", ['labels.te"am', "name.x", "labels"])
+def test_a_field_that_no_family_has_is_refused(field: str) -> None:
+    fields = {"labels.*": "json_extract(r.labels, {path})", "name": "r.name"}
+    with pytest.raises(errors.Invalid, match="cannot use the field"):
+        filters.condition([Filter(Function.EXISTS, field)], fields)
+
+
+def test_nothing_is_sorted_by_a_family() -> None:
+    with pytest.raises(errors.Invalid, match="cannot use the field"):
+        filters.order([Sort("labels.a")], {"labels.*": "{path}"}, default="x", tie="y")
