@@ -143,7 +143,9 @@ def _json_path(field: str) -> str:
     """
     key = field.partition(".")[2]
     if '"' in key:
-        raise errors.Invalid(f"a listing cannot use the field {field!r}: its name has a quotation mark")
+        raise errors.Invalid(
+            f"a listing cannot use the field {field!r}: its name has a quotation mark"
+        )
     return f'$."{key}"'
 
 
