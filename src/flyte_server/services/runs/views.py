@@ -64,7 +64,6 @@ class RunActions:
     """All actions of a run with the number of their children by phase."""
 
     pause_seconds = HEARTBEAT_SECONDS
-    rest_seconds = 0.05
 
     def __init__(
         self, database: Database, views: Views, run: Run, *, matches: Callable[[Action], bool]
@@ -78,6 +77,12 @@ class RunActions:
         self._cursor = 0
         self._known: dict[str, Action] = {}
         self._children: defaultdict[str, Counter[Phase]] = defaultdict(Counter[Phase])
+
+    @property
+    def rest_seconds(self) -> float:
+        """The larger the run, the rarer the looks: a hello is told at once, and a thousand actions
+        that change all the time are not told one by one."""
+        return min(0.2, 0.0002 * len(self._known))
 
     async def look(self) -> Iterable[run_service_pb2.WatchActionsResponse]:
         changed = await self._database.read(actions.run_since, self._run.id, self._cursor)
