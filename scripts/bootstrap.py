@@ -57,21 +57,22 @@ def fingerprint() -> str:
 
 
 def pip(*arguments: str) -> None:
-    wheel = ENVIRONMENT / "pip.whl"
-    if has_pip():
-        command = [str(PYTHON), "-m", "pip"]
-    else:
-        if not wheel.exists():
-            wheel.write_bytes(latest_pip())
-        command = [str(PYTHON), f"{wheel}/pip"]
-    done = subprocess.run(
-        [*command, *arguments],
-        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-        check=False,
-    )
+    """Run the environment's own pip; get it first if there is none."""
+    if not has_pip():
+        wheel = ENVIRONMENT / "pip.whl"
+        wheel.write_bytes(latest_pip())
+        # Seen from inside its own wheel, pip is "installed" already.
+        run(str(PYTHON), f"{wheel}/pip", "install", "--quiet", "--ignore-installed", "pip")
+        wheel.unlink()
+    run(str(PYTHON), "-m", "pip", *arguments)
+
+
+def run(*command: str) -> None:
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(command, env=environment, check=False)
     if done.returncode:
         sys.exit(
-            f"pip {' '.join(arguments)} failed with status {done.returncode}; the lines above say why"
+            f"{' '.join(command)} failed with status {done.returncode}; the lines above say why"
         )
 
 
