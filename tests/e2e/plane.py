@@ -101,8 +101,9 @@ class Plane:
 
     def spawn(self, *arguments: str) -> "subprocess.Popen[str]":
         """A `flyte` command in the background; it ends with the control plane at the latest."""
+        # Whoever runs the tests as a background job of a shell ignores SIGINT, and so would the command.
         begun = subprocess.Popen(
-            [str(FLYTE), *arguments],
+            ["env", "--default-signal=INT", str(FLYTE), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

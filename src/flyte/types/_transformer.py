@@ -30,6 +30,9 @@ class TypeTransformerFailedError(
         self.message = message
 
 
+TypeTransformerFailedError.__module__ = "flyte.types"  # where users import it from; tracebacks say so
+
+
 class TypeTransformer(ABC, Generic[T]):
     """Converts values of one own type to literals and back; register one with `TypeEngine.register`.
 

@@ -22,6 +22,8 @@ def traceback_of(error: BaseException) -> str:
         raised.append(below)
     shown = traceback.TracebackException.from_exception(raised[-1])
     _without_us(shown)
+    if isinstance(raised[-1], errors.BaseRuntimeError):
+        shown.__cause__ = shown.__context__ = None
     callers = [frame for wrapper in raised[:-1] for frame in _theirs(wrapper)]
     shown.stack = traceback.StackSummary.from_list([*callers, *shown.stack])
     return "".join(shown.format())
@@ -35,7 +37,8 @@ def original(error: BaseException) -> BaseException:
 
 
 def _cause(error: BaseException) -> BaseException | None:
-    return error.__cause__ if isinstance(error, errors.RuntimeUserError) else None
+    # A subclass is the SDK's own word about a value or a limit: what it stands on is our business.
+    return error.__cause__ if type(error) is errors.RuntimeUserError else None
 
 
 def _theirs(error: BaseException) -> list[traceback.FrameSummary]:
