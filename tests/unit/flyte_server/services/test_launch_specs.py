@@ -1,5 +1,6 @@
 """Everything an executor needs, made from stored specs."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,8 +63,10 @@ class Launching:
 
 
 @pytest.fixture
-def launching(tmp_path: Path) -> Launching:
-    return Launching(tmp_path)
+def launching(tmp_path: Path) -> Iterator[Launching]:
+    made = Launching(tmp_path)
+    yield made
+    made.database.close()
 
 
 async def test_every_placeholder_of_a_python_task_is_rendered(launching: Launching) -> None:

@@ -1,5 +1,6 @@
 """Filters: a white list of columns, and values that are never part of the statement."""
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -13,14 +14,13 @@ ROWS = [("alpha", 1), ("Beta", 2), ("50%_x", 3), ("", 4), (None, 5)]
 
 
 def names(*conditions: Filter) -> list[str | None]:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE t (name TEXT, size INTEGER)")
-    connection.executemany("INSERT INTO t VALUES (?, ?)", ROWS)
     condition = filters.condition(conditions, FIELDS)
-    found = connection.execute(
-        f"SELECT name FROM t WHERE {condition.sql} ORDER BY size", condition.parameters
-    ).fetchall()
-    connection.close()
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (name TEXT, size INTEGER)")
+        connection.executemany("INSERT INTO t VALUES (?, ?)", ROWS)
+        found = connection.execute(
+            f"SELECT name FROM t WHERE {condition.sql} ORDER BY size", condition.parameters
+        ).fetchall()
     return [name for (name,) in found]
 
 
