@@ -13,8 +13,8 @@ runs on the SDK's own background loop in either form, so clients and streams liv
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from flyte._kit import aio
 
@@ -22,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
 
-_END = object()
+_END: Any = object()
 
 
 class Syncified(Generic[P, R]):
@@ -43,28 +43,65 @@ class Syncified(Generic[P, R]):
         return self if bound is None else Syncified(bound)
 
 
+class Stream(Generic[R]):
+    """Items of an async generator whose body runs on the background loop: for `for` and for `async for`.
+
+    An iteration that is given up closes the body; with `close` or `aclose` at once, else when nobody holds it.
+    """
+
+    def __init__(self, items: AsyncIterator[R]) -> None:
+        self._items: AsyncIterator[R] | None = items
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> R:
+        item = _END if self._items is None else aio.background().wait(_next(self._items))
+        if item is _END:
+            self._items = None
+            raise StopIteration
+        return item
+
+    def close(self) -> None:
+        """Close the body and wait for it."""
+        items, self._items = self._items, None
+        if items is not None:
+            aio.background().wait(_close(items))
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> R:
+        item = _END if self._items is None else await aio.background().join(_next(self._items))
+        if item is _END:
+            self._items = None
+            raise StopAsyncIteration
+        return item
+
+    async def aclose(self) -> None:
+        """Close the body and wait for it."""
+        items, self._items = self._items, None
+        if items is not None:
+            await aio.background().join(_close(items))
+
+    def __del__(self) -> None:
+        if self._items is not None:
+            aio.background().release(_close(self._items))
+
+
 class SyncifiedIterator(Generic[P, R]):
-    """What `@syncify` makes of an async generator function: `for x in f()`, `async for x in f.aio()`."""
+    """What `@syncify` makes of an async generator function: `for x in f()`, `async for x in f()` or `in f.aio()`."""
 
     def __init__(self, body: Callable[P, AsyncIterator[R]]) -> None:
         self._body = body
         functools.update_wrapper(self, body)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
-        items = self._body(*args, **kwargs)
-        try:
-            while (item := aio.background().wait(_next(items))) is not _END:
-                yield item  # pyright: ignore[reportReturnType]
-        finally:
-            aio.background().wait(_close(items))
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
+        return Stream(self._body(*args, **kwargs))
 
-    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
-        items = self._body(*args, **kwargs)
-        try:
-            while (item := await aio.background().join(_next(items))) is not _END:
-                yield item  # pyright: ignore[reportReturnType]
-        finally:
-            await aio.background().join(_close(items))
+    def aio(self, *args: P.args, **kwargs: P.kwargs) -> Stream[R]:
+        """The same, under the name that every other function has for its asynchronous form."""
+        return Stream(self._body(*args, **kwargs))
 
     def __get__(self, instance: object, owner: type | None = None) -> "SyncifiedIterator[..., R]":
         bound = _bound(self._body, instance, owner)

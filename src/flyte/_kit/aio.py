@@ -45,6 +45,13 @@ class Background:
         """Start `coro` on the background loop; the future can be waited for or cancelled from any thread."""
         return asyncio.run_coroutine_threadsafe(coro, self._loop)
 
+    def release(self, coro: Coroutine[Any, Any, object]) -> None:
+        """Start `coro` for whoever will not wait for it; at the end of the process nothing happens."""
+        if self._loop.is_closed():
+            coro.close()
+        else:
+            self.submit(coro)
+
     def wait(self, coro: Coroutine[Any, Any, T]) -> T:
         """Run `coro` to its end and return its value; the calling thread blocks.
 

@@ -102,6 +102,7 @@ class Action(ActionRecord):
         await self.details()
         return self
 
+    @syncify
     async def watch(
         self, cache_data_on_done: bool = False, wait_for: WaitFor = "terminal"
     ) -> AsyncIterator[ActionDetails]:
@@ -184,7 +185,7 @@ class Action(ActionRecord):
 async def wait_until(action: Action, *, quiet: bool, wait_for: WaitFor) -> None:
     """Follow an action until it is what `wait_for` says; changes of phase are logged unless `quiet`."""
     before: ActionPhase | None = None
-    async with _watching.closing(action.watch(wait_for=wait_for)) as changes:
+    async with _watching.closing(action.watch.aio(wait_for=wait_for)) as changes:
         async for details in changes:
             if not quiet and details.phase is not before:
                 _log.info("%s/%s is %s", details.run_name, details.name, details.phase)

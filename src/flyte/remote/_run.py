@@ -163,9 +163,10 @@ class Run(ToJSONMixin):
         """
         await _action.wait_until.aio(self.action, quiet=quiet, wait_for=wait_for)
 
+    @syncify
     async def watch(self, cache_data_on_done: bool = False) -> AsyncIterator[ActionDetails]:
         """The details of the first action now and after every change, until the run has ended."""
-        async with _watching.closing(self.action.watch(cache_data_on_done)) as changes:
+        async with _watching.closing(self.action.watch.aio(cache_data_on_done)) as changes:
             async for details in changes:
                 yield details
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from flyte import _session, errors
 from flyte._kit.backoff import Backoff
+from flyte.syncify import Stream
 
 if TYPE_CHECKING:
     from flyte._client import ControlPlane
@@ -36,7 +37,7 @@ async def closing(items: AsyncIterator[M]) -> AsyncGenerator[AsyncIterator[M]]:
     try:
         yield items
     finally:
-        if isinstance(items, AsyncGenerator):
+        if isinstance(items, AsyncGenerator | Stream):
             await items.aclose()
 
 

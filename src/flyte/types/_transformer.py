@@ -30,7 +30,9 @@ class TypeTransformerFailedError(
         self.message = message
 
 
-TypeTransformerFailedError.__module__ = "flyte.types"  # where users import it from; tracebacks say so
+TypeTransformerFailedError.__module__ = (
+    "flyte.types"  # where users import it from; tracebacks say so
+)
 
 
 class TypeTransformer(ABC, Generic[T]):

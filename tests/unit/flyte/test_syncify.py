@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.support import wait_until
 
 from flyte._kit import aio
 from flyte.syncify import syncify
@@ -46,6 +47,7 @@ async def test_asynchronous_forms() -> None:
     assert await Rack(2).grown.aio(3) == 5
     assert await Rack.label.aio("x") == "Rack: x"
     assert [place async for place in Rack.places.aio(2)] == ["Rack0", "Rack1"]
+    assert [place async for place in Rack.places(2)] == ["Rack0", "Rack1"]
 
 
 def test_a_blocking_call_on_the_own_loop_is_refused_and_not_a_deadlock() -> None:
@@ -67,7 +69,12 @@ def test_an_abandoned_iteration_closes_its_body() -> None:
         finally:
             closed.append(True)
 
-    iterator = numbers()
-    assert next(iterator) == 1
-    iterator.close()
+    stream = numbers()
+    assert next(stream) == 1
+    stream.close()
     assert closed == [True]
+    assert list(stream) == []
+
+    for _ in numbers():
+        break
+    wait_until(lambda: len(closed) == 2)
