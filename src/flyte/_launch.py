@@ -23,7 +23,7 @@ from flyte._client import ControlPlane, transfer
 from flyte._code import bundle, uploads
 from flyte._code.bundle import Bundle
 from flyte._context import CodeBundle
-from flyte._ids import ActionID
+from flyte._ids import ActionID, random_run_name
 from flyte._options import RunOptions
 from flyte._session import Address, Session
 from flyte._task import TaskTemplate
@@ -62,7 +62,8 @@ class _Plan:
         options, session = self.options, self.session
         run = ActionID(
             name="a0",
-            run_name=options.name,
+            # Chosen here, so that a request whose answer was lost can be sent again and makes no second run.
+            run_name=options.name or random_run_name(),
             project=options.project or _session.current_project(),
             domain=options.domain or _session.current_domain(),
             org=session.org,
@@ -191,33 +192,41 @@ async def _create(
         )
     )
     request = run_service_pb2.CreateRunRequest(
+        run_id=ids.run(plan.run),
         task_spec=spec,
         offloaded_input_data=uploaded.offloaded_input_data,
         run_spec=_run_spec(plan, address),
         source=run_definition_pb2.RUN_SOURCE_CLI,
     )
-    if plan.options.name:
-        request.run_id.CopyFrom(ids.run(plan.run))
-    else:
-        request.project_id.CopyFrom(plan.project_id)
     if plan.options.run_start_time is not None:
         request.run_start_time.FromDatetime(plan.options.run_start_time)
-    response = await _created(plan, plane, request)
-    return Run(response.run, plan.task.interface)
+    return Run(await _created(plan, plane, request), plan.task.interface)
 
 
 async def _created(
     plan: _Plan, plane: ControlPlane, request: run_service_pb2.CreateRunRequest
-) -> run_service_pb2.CreateRunResponse:
+) -> run_definition_pb2.Run:
     try:
-        return await plane.runs.create_run(request)
+        return (await plane.runs.create_run(request)).run
     except errors.UnionRpcError as error:
         if error.code == "already_exists":
+            if not plan.options.name:  # nobody else draws this name: an earlier try has arrived
+                return await _found(plan, plane)
             raise errors.DefinitionError(
                 f"a run named {plan.options.name!r} exists already in {plan.project}/{plan.domain}; "
                 "choose another name, or none"
             ) from error
         raise
+
+
+async def _found(plan: _Plan, plane: ControlPlane) -> run_definition_pb2.Run:
+    request = run_service_pb2.GetRunDetailsRequest(run_id=ids.run(plan.run))
+    action = (await plane.runs.get_run_details(request)).details.action
+    return run_definition_pb2.Run(
+        action=run_definition_pb2.Action(
+            id=action.id, metadata=action.metadata, status=action.status
+        )
+    )
 
 
 def _run_spec(plan: _Plan, address: Address) -> Any:

@@ -226,7 +226,7 @@ class TestRemote:
         (inputs,) = plane.requests("upload_inputs")
         assert [each.name for each in inputs.inputs.literals] == ["n", "base"]
         (created,) = plane.requests("create_run")
-        assert (created.project_id.name, created.project_id.domain) == ("p", "d")
+        assert (created.run_id.project, created.run_id.domain) == ("p", "d")
         assert created.offloaded_input_data.uri == "/data/in"
         template = created.task_spec.task_template
         assert template.id.name == "test_run.half"
@@ -239,6 +239,21 @@ class TestRemote:
         assert uploads.headers[0]["x"] == "y", "headers that the control plane asked for"
         (location,) = plane.requests("create_upload_location")
         assert location.filename == f"fast{template.id.version}.tar.gz"
+
+    def test_a_request_whose_answer_was_lost_makes_no_second_run(self, plane: FakePlane) -> None:
+        plane.answers["create_run"].clear()
+        plane.answer("create_run", errors.UnionRpcError("already_exists", "there is such a run"))
+        details = run_service_pb2.GetRunDetailsResponse()
+        details.details.action.id.run.name = "r1"
+        details.details.action.id.name = "a0"
+        plane.answer("get_run_details", details)
+
+        assert flyte.run(half, 75).name == "r1"
+
+        (created,) = plane.requests("create_run")
+        (asked,) = plane.requests("get_run_details")
+        assert asked.run_id == created.run_id
+        assert created.run_id.name, "the name is chosen before the request is sent"
 
     async def test_the_awaited_form(self, plane: FakePlane) -> None:
         assert (await flyte.run.aio(half, 75)).name == "r1"
