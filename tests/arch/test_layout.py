@@ -16,6 +16,10 @@ def test_files_named_by_the_specification_exist(name: str) -> None:
     assert (SOURCE / name).is_file()
 
 
+def test_type_checkers_of_users_read_our_annotations() -> None:
+    assert (SOURCE / "py.typed").is_file()
+
+
 def test_public_names_resolve() -> None:
     unresolved = [name for name in flyte.__all__ if not hasattr(flyte, name)]
     assert not unresolved

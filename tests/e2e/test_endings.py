@@ -70,3 +70,9 @@ def test_ctrl_c_leaves_the_run_alone(plane: Plane, marks: Marks) -> None:
     assert "flyte abort run left-alone" in err
     marks.put("go")
     wait_until(lambda: "succeeded" in flyte("get", "run", "left-alone").stdout, timeout_seconds=30)
+
+
+def test_what_has_ended_is_not_said_to_be_aborted(plane: Plane) -> None:
+    ended = plane.run("talking.py", "surroundings")
+    assert "has ended already: succeeded" in flyte("abort", "run", ended.run).stdout
+    assert "has ended already: succeeded" in flyte("abort", "action", ended.run, "a0").stdout

@@ -28,7 +28,11 @@ def abort_run(
 ) -> None:
     """Stop a run: every action of it that has not ended, and their processes."""
     session.connect(root, project=project, domain=domain)
-    Run.get(name=run_name).abort(reason)
+    run = Run.get(name=run_name)
+    if run.done():
+        click.echo(f"run {run_name} has ended already: {run.phase.value}")
+        return
+    run.abort(reason)
     click.echo(f"run {run_name} is being aborted; see it with: flyte get action {run_name}")
 
 
@@ -48,5 +52,11 @@ def abort_action(
 ) -> None:
     """Stop one action and what it has called; its caller gets an ActionAbortedError."""
     session.connect(root, project=project, domain=domain)
-    Action.get(run_name=run_name, name=action_name).abort(reason)
+    action = Action.get(run_name=run_name, name=action_name)
+    if action.done():
+        click.echo(
+            f"action {action_name} of run {run_name} has ended already: {action.phase.value}"
+        )
+        return
+    action.abort(reason)
     click.echo(f"action {action_name} of run {run_name} is being aborted")

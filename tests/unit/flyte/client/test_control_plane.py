@@ -72,11 +72,14 @@ def plane_of(service: Answers, **options: Any) -> ControlPlane:
 
 
 @asynccontextmanager
-async def silent_server() -> AsyncIterator[str]:
-    """A socket that accepts requests and never answers."""
+async def silent_server(asked: asyncio.Event | None = None) -> AsyncIterator[str]:
+    """A socket that accepts requests and never answers; `asked` is set when one has come."""
     gone = asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        if asked is not None:
+            asked.set()
         await gone.wait()
         writer.close()
 
@@ -117,10 +120,11 @@ CALLS: dict[str, Callable[[ControlPlane], Awaitable[Any]]] = {
 async def test_cancellation_stays_cancellation(
     call: Callable[[ControlPlane], Awaitable[Any]],
 ) -> None:
-    async with silent_server() as endpoint:
+    asked = asyncio.Event()
+    async with silent_server(asked) as endpoint:
         plane = ControlPlane.connect(endpoint)
         task = asyncio.ensure_future(call(plane))
-        await asyncio.sleep(0.02)
+        await asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
