@@ -35,8 +35,11 @@ from flyte._trace import trace
 
 if TYPE_CHECKING:
     from flyte import config as config
+    from flyte import extend as extend
+    from flyte import io as io
     from flyte import models as models
     from flyte import remote as remote
+    from flyte import report as report
     from flyte import storage as storage
     from flyte import syncify as syncify
     from flyte import types as types
@@ -62,7 +65,9 @@ _HOMES = {
 }
 """Where the names live that are imported on first use."""
 
-_MODULES = frozenset({"config", "models", "remote", "storage", "syncify", "types"})
+_MODULES = frozenset(
+    {"config", "extend", "io", "models", "remote", "report", "storage", "syncify", "types"}
+)
 """Public modules that are imported on first use."""
 
 __all__ = [

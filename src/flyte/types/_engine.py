@@ -8,7 +8,7 @@ from typing import Any
 from flyteidl2.core import literals_pb2, types_pb2
 
 from flyte import errors
-from flyte.types import _guess, _literals, _registered
+from flyte.types import _families, _guess, _literals, _registered
 from flyte.types._converters import Converter
 from flyte.types._nodes import choices, containers, hints, models, pickles, records, scalars, unions
 from flyte.types._nodes.base import Mismatch, Node
@@ -161,6 +161,7 @@ _BUILDERS: tuple[Callable[[Any, Callable[[Any], Node]], Node | None], ...] = (
     choices.build,
     containers.build,
     unions.build,
+    _families.build,
     models.build,
     records.build,
     pickles.build,

@@ -83,6 +83,8 @@ _SCALARS: dict[str, tuple[types_pb2.SimpleType, Callable[[Any, Any, Literal], No
 
 def build(node: Node) -> Converter:
     """The converter of a node; nodes without a literal of their own travel as trees."""
+    if (own := node.converter()) is not None:
+        return own
     found = (make(node) for node_type, make in _CONVERTERS if isinstance(node, node_type))
     return next((converter for converter in found if converter), None) or _converters.TreeConverter(
         node

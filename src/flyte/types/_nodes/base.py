@@ -122,6 +122,10 @@ class Node(ABC):
     def schema(self, definitions: Definitions) -> Schema:
         """The JSON schema of its trees."""
 
+    def converter(self) -> Any:
+        """The `Converter` of a node that brings its own; None: the table in `_literals` says which."""
+        return None
+
     def mismatch(self, value: Any, fix: str = "") -> Mismatch:
         """The error for a value or tree of another type."""
         return Mismatch(
