@@ -1,6 +1,7 @@
 """For every test: nothing may be left running, and every test has a FLYTE_HOME of its own."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -8,7 +9,14 @@ from pathlib import Path
 import looptime
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support import wait_until
+
+settings.register_profile(
+    "ci", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("nightly", parent=settings.get_profile("ci"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # Threads that live as long as the process by design.
 _KEPT_THREADS = ("flyte-background", "pytest", "ThreadPoolExecutor-pyqwest")
