@@ -7,6 +7,11 @@
     │   ├── RuntimeSystemError                the platform failed; trying again may help
     │   │   ├── UnionRpcError                 the control plane could not be talked to
     │   │   ├── StorageError                  a file could not be read or written
+    │   │   │   ├── StorageNotFoundError      correct the address, or make the object again
+    │   │   │   ├── StorageAccessError        correct the credentials, or what they allow
+    │   │   │   ├── StorageFullError          make room on the disk or in the quota
+    │   │   │   ├── StorageTimeoutError       try again, or allow it more time
+    │   │   │   └── DataCorruptionError       make the object again: its content has changed
     │   │   └── ServerStartError              the embedded control plane could not be started
     │   ├── RuntimeUnknownError               nobody knows whose failure it is
     │   ├── InitializationError               call flyte.init() first
@@ -140,10 +145,37 @@ class UnionRpcError(RuntimeSystemError):
 
 
 class StorageError(RuntimeSystemError):
-    """A file could not be read or written; the message names it."""
+    """A file could not be read or written; the message names it, the reason and the next step.
+
+    The classes below say more. All of them are of kind system, because none is an exception of user
+    code; those that the next attempt would only meet again are not recoverable.
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__("StorageError", message)
+        super().__init__(type(self).__name__, message)
+
+
+class StorageNotFoundError(StorageError):
+    """There is no such file, object or bucket, or no longer; another attempt would not find it."""
+
+
+class StorageAccessError(StorageError):
+    """The store refuses the credentials, or does not allow them this; another attempt would too."""
+
+
+class StorageFullError(StorageError):
+    """A disk or a quota is full; nothing was left behind, and what was there before was kept."""
+
+
+class StorageTimeoutError(StorageError):
+    """A store did not answer, or stopped answering, for longer than it is given."""
+
+
+class DataCorruptionError(StorageError):
+    """Content is not what was written: the message has the checksum expected and the one found.
+
+    Raised after the transfer was tried again, so it is what is stored that has changed.
+    """
 
 
 class ServerStartError(RuntimeSystemError):
@@ -375,6 +407,19 @@ _BY_CODE: dict[str, type[TaskTimeoutError | ActionAbortedError]] = {
 }
 """Codes that mean one thing, whoever is to blame."""
 
+_STORAGE_BY_CODE: dict[str, type[StorageError]] = {
+    named.__name__: named
+    for named in (
+        StorageError,
+        StorageNotFoundError,
+        StorageAccessError,
+        StorageFullError,
+        StorageTimeoutError,
+        DataCorruptionError,
+    )
+}
+"""Codes of kind system; a user's exception of such a name stays a user's exception."""
+
 _BY_PART_OF_CODE: tuple[tuple[str, type[RuntimeUserError | RuntimeUnknownError]], ...] = (
     ("OOM", OOMError),
     ("Interrupted", TaskInterruptedError),
@@ -396,7 +441,10 @@ def from_code(
         >>> from_code("OOMKilled", "the task used more than 2Gi")
         OOMError('the task used more than 2Gi')
     """
-    if named := _BY_CODE.get(code):
+    named = _BY_CODE.get(code) or (
+        _STORAGE_BY_CODE.get(code) if kind.lower() == "system" else None
+    )
+    if named:
         error: BaseRuntimeError = named(message)
         error.code, error.worker = code, worker
         return error
@@ -410,7 +458,13 @@ def from_code(
             return RuntimeUnknownError(code, message, worker)
 
 
-_NEVER_TRIED_AGAIN = (NonRecoverableError, InlineIOMaxBytesBreached)
+_NEVER_TRIED_AGAIN = (
+    NonRecoverableError,
+    InlineIOMaxBytesBreached,
+    StorageNotFoundError,
+    StorageAccessError,
+    DataCorruptionError,
+)
 """What another attempt would only meet again."""
 
 

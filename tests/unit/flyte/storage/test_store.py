@@ -22,8 +22,10 @@ def test_written_is_read_without_waiting(address: Callable[[str], str]) -> None:
     assert not aio.drive(storage.exists(address("y.pb")))
 
 
-def test_a_folder_is_no_object(tmp_path: Path) -> None:
-    assert not aio.drive(storage.exists(str(tmp_path)))
+def test_a_folder_exists_but_has_no_content(tmp_path: Path) -> None:
+    assert aio.drive(storage.exists(str(tmp_path)))
+    with pytest.raises(errors.StorageError, match="Is a directory"):
+        aio.drive(storage.read(str(tmp_path)))
 
 
 def test_file_addresses_are_unquoted(tmp_path: Path) -> None:

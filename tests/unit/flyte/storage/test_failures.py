@@ -1,0 +1,33 @@
+"""The storage errors on the wire: by code, and whether another attempt may help."""
+
+import pickle
+
+import pytest
+
+from flyte import errors
+
+
+@pytest.mark.parametrize(
+    ("kind", "recoverable"),
+    [
+        (errors.StorageError, True),
+        (errors.StorageNotFoundError, False),
+        (errors.StorageAccessError, False),
+        (errors.StorageFullError, True),
+        (errors.StorageTimeoutError, True),
+        (errors.DataCorruptionError, False),
+    ],
+)
+def test_a_storage_error_comes_back_as_itself(
+    kind: type[errors.StorageError], recoverable: bool
+) -> None:
+    error = kind("cannot read s3://b/k: because")
+    code, message, origin, again = errors.to_code(error)
+    assert (code, origin, again) == (kind.__name__, "system", recoverable)
+    assert type(errors.from_code(code, message, origin)) is kind
+    assert type(pickle.loads(pickle.dumps(error))) is kind
+
+
+def test_a_users_error_of_the_same_name_stays_the_users() -> None:
+    found = errors.from_code("StorageNotFoundError", "m", "user")
+    assert type(found) is errors.RuntimeUserError
