@@ -5,21 +5,20 @@ everything else is a tree in one binary.  A converter writes into a literal that
 is assigned.
 """
 
+import functools
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 from flyteidl2.core import literals_pb2, types_pb2
 from google.protobuf import struct_pb2
+from google.protobuf.message import DecodeError
 
-from flyte.types import _guess
-from flyte.types._nodes import pickles, trees
+from flyte.types import _framing, _guess
+from flyte.types._nodes import identities, pickles, trees, waiting
 from flyte.types._nodes.base import Definitions, Mismatch, Node
-from flyte.types._nodes.choices import LiteralNode
 from flyte.types._nodes.containers import DictNode, ListNode
-from flyte.types._nodes.scalars import AnyNode, DateNode
-from flyte.types._nodes.unions import UnionNode
+from flyte.types._nodes.scalars import AnyNode
 
 Literal = literals_pb2.Literal
 LiteralType = types_pb2.LiteralType
@@ -32,6 +31,11 @@ class Converter(ABC):
     def __init__(self, node: Node) -> None:
         self.node = node
         self.type = self._literal_type()
+
+    @functools.cached_property
+    def waits(self) -> bool:
+        """Whether `write` or `read` may have to wait for something, and so needs an event loop."""
+        return waiting.may_wait(self.node)
 
     @abstractmethod
     def _literal_type(self) -> LiteralType: ...
@@ -47,20 +51,60 @@ class Converter(ABC):
             case "union":
                 return await self.read(scalar.union.value)
             case "binary" if scalar.binary.tag == trees.TAG:
-                return self.node.unpack(trees.unpack(scalar.binary.value))
+                return await self.unpacked(trees.unpack(scalar.binary.value))
             case "binary" if scalar.binary.tag == pickles.TAG:
                 return self.node.unpack(pickles.loads(scalar.binary.value))
             case "generic":
-                return self.node.unpack(_guess.unstruct(scalar.generic))
+                return await self.unpacked(_guess.unstruct(scalar.generic))
             case _:
                 pass
         return self.node.unpack(_guess.natural(literal))
 
-    def write_tree(self, value: Any, out: Literal) -> None:
-        """The value as a tree in a binary."""
+    async def unpacked(self, tree: Any) -> Any:
+        """The value of a tree, after what must be waited for."""
+        try:
+            return self.node.unpack(tree)
+        except trees.Waiting as asked:
+            return await waiting.unpacked(self.node, tree, asked)
+
+    def pieces(self, value: Any) -> _framing.Pieces | None:
+        """The serialized literal of a large value without a copy of its payload; None: `write` is as good.
+
+        Joined, the pieces are what `write` and protobuf's deterministic serialization give (see `_framing`).
+        """
+        return None
+
+    async def from_buffer(self, view: memoryview) -> Any:
+        """The value of a serialized literal; overridden where protobuf's copies can be spared.
+
+        Args:
+            view: a private copy (writable: what is made of it may live on it), or a read-only one of somebody else's.
+        """
+        try:
+            literal = Literal.FromString(view)  # pyright: ignore[reportArgumentType] - any buffer will do
+        except DecodeError as error:
+            raise Mismatch(
+                "a serialized literal", "bytes that are none", "write the value again"
+            ) from error
+        return await self.read(literal)
+
+    async def write_tree(self, value: Any, out: Literal) -> None:
+        """The value as a tree in a binary; its parts' identities, if they have any, make its own."""
+        tree = self.node.pack(value)
+        packer = trees.Packer()
+        try:
+            data = packer.pack(tree)
+            if packer.open:
+                data = await waiting.settle(packer, tree, value)
+        except Mismatch as mismatch:
+            if packer.culprit is not None:
+                waiting.located(mismatch, value, tree, packer.culprit)
+            raise
         binary = out.scalar.binary
-        binary.value = trees.pack(self.node.pack(value))
+        binary.value = data
         binary.tag = trees.TAG
+        if packer.is_identified:
+            out.hash = identities.of(packer.identity(tree))
 
 
 class TreeConverter(Converter):
@@ -70,70 +114,12 @@ class TreeConverter(Converter):
         literal_type = LiteralType(simple=types_pb2.STRUCT)
         if isinstance(self.node, DictNode) and isinstance(self.node.value, AnyNode):
             return literal_type  # a plain `dict` is what a STRUCT without a schema means
-        literal_type.metadata.CopyFrom(_struct(schema(self.node)))
+        literal_type.metadata.CopyFrom(struct(schema(self.node)))
         literal_type.structure.tag = self.node.tag
         return literal_type
 
     async def write(self, value: Any, out: Literal) -> None:
-        self.write_tree(value, out)
-
-
-class ScalarConverter(Converter):
-    """One primitive.
-
-    Args:
-        node: checks the value.
-        simple: the wire's type.
-        put: sets the primitive (after the node has checked the value).
-    """
-
-    def __init__(
-        self, node: Node, simple: types_pb2.SimpleType, put: Callable[[Any, Any, Literal], None]
-    ) -> None:
-        self._simple = simple
-        self._put = put
-        super().__init__(node)
-
-    def _literal_type(self) -> LiteralType:
-        literal_type = LiteralType(simple=self._simple)
-        if isinstance(self.node, DateNode):
-            literal_type.structure.tag = self.node.tag  # otherwise nothing tells it from a datetime
-        return literal_type
-
-    async def write(self, value: Any, out: Literal) -> None:
-        try:
-            self._put(self.node, value, out)
-        except (ValueError, OverflowError):
-            # Beyond what the primitive holds: integers of more than 64 bits, strings that are no valid UTF-8.
-            self.write_tree(value, out)
-
-    async def read(self, literal: Literal) -> Any:
-        which = literal.scalar.primitive.WhichOneof("value")
-        if which is None:
-            return await super().read(literal)
-        return self.node.unpack(_guess.primitive(literal.scalar.primitive, literal))
-
-
-class DateConverter(ScalarConverter):
-    """A day: midnight in UTC."""
-
-    async def read(self, literal: Literal) -> Any:
-        primitive = literal.scalar.primitive
-        if primitive.WhichOneof("value") == "datetime":
-            return _guess.moment(primitive, literal).date()
-        return await super().read(literal)
-
-
-class EnumConverter(Converter):
-    """Strings out of a fixed set."""
-
-    node: LiteralNode
-
-    def _literal_type(self) -> LiteralType:
-        return LiteralType(enum_type=types_pb2.EnumType(values=self.node.trees))
-
-    async def write(self, value: Any, out: Literal) -> None:
-        out.scalar.primitive.string_value = self.node.pack(value)
+        await self.write_tree(value, out)
 
 
 class ListConverter(Converter):
@@ -158,6 +144,8 @@ class ListConverter(Converter):
         except Mismatch as mismatch:
             mismatch.steps.append(f"[{len(literals) - 1}]")
             raise
+        if self.waits:
+            out.hash = identities.of_literals((str(i), each) for i, each in enumerate(literals))
 
     async def read(self, literal: Literal) -> Any:
         if not literal.HasField("collection"):
@@ -185,21 +173,30 @@ class MapConverter(Converter):
         return LiteralType(map_value_type=self._value.type)
 
     async def write(self, value: Any, out: Literal) -> None:
-        if not isinstance(value, dict):
-            raise self.node.mismatch(value)
+        self._check_keys(value)
+        if not _is_utf8("".join(value)):
+            await self.write_tree(value, out)
+            return
         literals = out.map.literals
         out.map.SetInParent()
         for key, item in value.items():
-            if not isinstance(key, str):
-                raise self.node.mismatch(key, "its keys must be str")
             try:
                 await self._value.write(item, literals[key])
             except Mismatch as mismatch:
                 mismatch.steps.append(f"[{key!r}]")
                 raise
+        if self.waits:
+            out.hash = identities.of_literals(sorted(literals.items()))
         order = list(value)
         if order != sorted(order):
             out.metadata[_guess.ORDER] = json.dumps(order, ensure_ascii=False)
+
+    def _check_keys(self, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise self.node.mismatch(value)
+        for key in value:
+            if not isinstance(key, str):
+                raise self.node.mismatch(key, "its keys must be str").at(f"[{key!r}]")
 
     async def read(self, literal: Literal) -> Any:
         if not literal.HasField("map"):
@@ -214,62 +211,13 @@ class MapConverter(Converter):
         return values
 
 
-class UnionConverter(Converter):
-    """A tagged value: the literal says which member it is."""
-
-    node: UnionNode
-
-    def __init__(self, node: UnionNode, members: list[Converter]) -> None:
-        self._members = members
-        self._variants = [_tagged(member) for member in members]
-        self._positions = {id(member.node): i for i, member in enumerate(members)}
-        self._by_type: dict[bytes, int] = {}
-        for i, variant in enumerate(self._variants):
-            self._by_type.setdefault(_key(variant), i)
-        self._unique = len(self._by_type) == len(members)
-        super().__init__(node)
-
-    def _literal_type(self) -> LiteralType:
-        return LiteralType(union_type=types_pb2.UnionType(variants=self._variants))
-
-    async def write(self, value: Any, out: Literal) -> None:
-        position = self._positions[id(self.node.best(value)[0])]
-        union = out.scalar.union
-        union.type.CopyFrom(self._variants[position])
-        if not self._unique:
-            out.metadata[_MEMBER] = str(position)
-        await self._members[position].write(value, union.value)
-
-    async def read(self, literal: Literal) -> Any:
-        union = literal.scalar.union
-        if not literal.scalar.HasField("union"):
-            return await super().read(literal)
-        position = self._position(union.type, literal)
-        if position is None:
-            return self.node.unpack(_guess.natural(union.value))
-        return await self._members[position].read(union.value)
-
-    def _position(self, written: LiteralType, literal: Literal) -> int | None:
-        """Which member was written; by the exact type, or else (a writer of another SDK) by its tag or its form."""
-        noted = literal.metadata.get(_MEMBER, "")
-        if noted.isdecimal() and int(noted) < len(self._members):
-            return int(noted)
-        if (exact := self._by_type.get(_key(written))) is not None:
-            return exact
-        tag = written.structure.tag
-        tagged = [
-            i for i, variant in enumerate(self._variants) if tag and variant.structure.tag == tag
-        ]
-        return tagged[0] if len(tagged) == 1 else self._by_form(written)
-
-    def _by_form(self, written: LiteralType) -> int | None:
-        form = (written.WhichOneof("type"), written.simple)
-        alike = [
-            i
-            for i, variant in enumerate(self._variants)
-            if (variant.WhichOneof("type"), variant.simple) == form
-        ]
-        return alike[0] if len(alike) == 1 else None
+def _is_utf8(text: str) -> bool:
+    """Whether protobuf can hold a text: half of a surrogate pair it cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class PickleConverter(Converter):
@@ -281,7 +229,7 @@ class PickleConverter(Converter):
         blob = types_pb2.BlobType(
             format=pickles.FORMAT, dimensionality=types_pb2.BlobType.BlobDimensionality.SINGLE
         )
-        return LiteralType(blob=blob, metadata=_struct({"python_class_name": self.node.name}))
+        return LiteralType(blob=blob, metadata=struct({"python_class_name": self.node.name}))
 
     async def write(self, value: Any, out: Literal) -> None:
         binary = out.scalar.binary
@@ -301,21 +249,8 @@ def schema(node: Node) -> dict[str, Any]:
     return {**own, "$defs": definitions.schemas} if definitions.schemas else own
 
 
-_MEMBER = "union_member"
-
-
-def _tagged(member: Converter) -> LiteralType:
-    variant = LiteralType()
-    variant.CopyFrom(member.type)
-    variant.structure.tag = member.node.tag
-    return variant
-
-
-def _key(literal_type: LiteralType) -> bytes:
-    return literal_type.SerializeToString(deterministic=True)
-
-
-def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
-    struct = struct_pb2.Struct()
-    struct.update(values)
-    return struct
+def struct(values: dict[str, Any]) -> struct_pb2.Struct:
+    """A dictionary as a protobuf Struct."""
+    made = struct_pb2.Struct()
+    made.update(values)
+    return made

@@ -8,9 +8,20 @@ from typing import Any
 from flyteidl2.core import literals_pb2, types_pb2
 
 from flyte import errors
-from flyte.types import _families, _guess, _literals, _registered
+from flyte.types import _converters, _families, _guess, _literals, _registered
 from flyte.types._converters import Converter
-from flyte.types._nodes import choices, containers, hints, models, pickles, records, scalars, unions
+from flyte.types._framing import Pieces
+from flyte.types._nodes import (
+    choices,
+    containers,
+    hints,
+    models,
+    pickles,
+    records,
+    rows,
+    scalars,
+    unions,
+)
 from flyte.types._nodes.base import Mismatch, Node
 from flyte.types._transformer import TypeTransformer, TypeTransformerFailedError
 
@@ -18,6 +29,7 @@ Literal = literals_pb2.Literal
 LiteralType = types_pb2.LiteralType
 
 _CACHED_HINTS = 4096
+_TOO_DEEP = "the value contains itself or is nested too deeply; flatten it"
 
 
 class Registry:
@@ -42,7 +54,7 @@ registry = Registry()
 def node(hint: Any) -> Node:
     """The node of a hint."""
     try:
-        return _node(hint)
+        return _node(hint, _spelling(hint))
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
@@ -52,7 +64,7 @@ def node(hint: Any) -> Node:
 def converter(hint: Any) -> Converter:
     """The converter of a hint."""
     try:
-        return _converter(hint)
+        return _converter(hint, _spelling(hint))
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
@@ -72,6 +84,17 @@ def literal_type(hint: Any) -> LiteralType:
         raise _failure(mismatch, hints.show(hint)) from mismatch
 
 
+def schema(hint: Any) -> dict[str, Any]:
+    """The JSON schema of a hint's values: what a form for them is built from.
+
+    Raises as `literal_type`.
+    """
+    try:
+        return _converters.schema(node(hint))
+    except Mismatch as mismatch:
+        raise _failure(mismatch, hints.show(hint)) from mismatch
+
+
 async def write(value: Any, hint: Any, out: Literal, *, path: str = "") -> None:
     """Fill the empty literal `out` with a value; see `to_literal`."""
     try:
@@ -79,9 +102,7 @@ async def write(value: Any, hint: Any, out: Literal, *, path: str = "") -> None:
     except Mismatch as mismatch:
         raise _failure(mismatch, path) from mismatch
     except RecursionError as error:
-        raise TypeTransformerFailedError(
-            "the value contains itself or is nested too deeply; flatten it", path
-        ) from error
+        raise TypeTransformerFailedError(_TOO_DEEP, path) from error
 
 
 async def to_literal(value: Any, hint: Any, path: str = "") -> Literal:
@@ -110,10 +131,32 @@ async def to_python(literal: Literal, hint: Any, path: str = "") -> Any:
         return await converter(hint).read(literal)
     except Mismatch as mismatch:
         raise _failure(mismatch, path) from mismatch
+    except RecursionError as error:
+        raise TypeTransformerFailedError(_TOO_DEEP, path) from error
+
+
+def pieces(value: Any, hint: Any, *, path: str = "") -> Pieces | None:
+    """The serialized literal of a large value, its payload not copied; None: use `write`.
+
+    Raises:
+        TypeTransformerFailedError: when the value does not fit its hint.
+    """
+    try:
+        return converter(hint).pieces(value)
+    except Mismatch as mismatch:
+        raise _failure(mismatch, path) from mismatch
+
+
+async def from_buffer(view: memoryview, hint: Any, *, path: str = "") -> Any:
+    """The value of a serialized literal; see `to_python`.  It may live on `view`, if that is writable."""
+    try:
+        return await converter(hint).from_buffer(view)
+    except Mismatch as mismatch:
+        raise _failure(mismatch, path) from mismatch
 
 
 def guess(literal_type: LiteralType) -> Any:
-    """A hint for a wire type: a registered type that recognizes it, or the plain one (records are dicts)."""
+    """A hint for a wire type: a registered type that recognizes it, or one made from its schema."""
     for transformer in dict.fromkeys(registry.transformers.values()):
         try:
             return transformer.guess_python_type(literal_type)
@@ -164,19 +207,24 @@ _BUILDERS: tuple[Callable[[Any, Callable[[Any], Node]], Node | None], ...] = (
     _families.build,
     models.build,
     records.build,
+    rows.build,
     pickles.build,
 )
 """Asked in this order; the last one takes everything."""
 
 
-def _uncached_node(hint: Any) -> Node:
-    hint = hints.normal(hint)
+def _uncached_node(written: Any) -> Node:
+    written = hints.annotated(written)
+    hint = hints.normal(written)
     if _is_restricted(hint):
         raise errors.RestrictedTypeError(
             f"{hints.show(hint)} may not be used in the signature of a task; use another type"
         )
     if transformer := registry.find(hint):
-        return _registered.TransformedNode(transformer, hint)
+        own = transformer.node(written, node)
+        return own or _registered.TransformedNode(transformer, hint)
+    if hint is not written and (found := _families.build(written, node)):
+        return found
     return next(built for build in _BUILDERS if (built := build(hint, node)))
 
 
@@ -188,8 +236,19 @@ def _is_restricted(hint: Any) -> bool:
     return bool(registry.restricted) and hint in registry.restricted
 
 
-_node = functools.lru_cache(maxsize=_CACHED_HINTS)(_uncached_node)
-_converter = functools.lru_cache(maxsize=_CACHED_HINTS)(_uncached_converter)
+def _spelling(hint: Any) -> str:
+    """What tells hints apart that Python calls equal: `int | str` and `str | int`, whose bytes differ."""
+    return "" if type(hint) is type else repr(hint)
+
+
+@functools.lru_cache(maxsize=_CACHED_HINTS)
+def _node(hint: Any, spelling: str) -> Node:
+    return _uncached_node(hint)
+
+
+@functools.lru_cache(maxsize=_CACHED_HINTS)
+def _converter(hint: Any, spelling: str) -> Converter:
+    return _uncached_converter(hint)
 
 
 def _forget() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from flyteidl2.core import literals_pb2, types_pb2
 from google.protobuf import struct_pb2
 
+from flyte.types import _families, _schemas
 from flyte.types._nodes import pickles, times, trees
 from flyte.types._nodes.base import Mismatch
 
@@ -34,7 +35,7 @@ _SIMPLE: dict[int, Any] = {
 
 
 def guess(literal_type: types_pb2.LiteralType) -> Any:
-    """The hint that describes a wire type best; records are dicts, what only its own class explains is `Any`."""
+    """The hint that describes a wire type best; what only its own class explains is `Any`."""
     match literal_type.WhichOneof("type"):
         case "simple":
             return _simple(literal_type)
@@ -48,17 +49,18 @@ def guess(literal_type: types_pb2.LiteralType) -> Any:
         case "enum_type":
             return typing.Literal[tuple(literal_type.enum_type.values)]
         case _:
-            return Any
+            is_pickle = literal_type.blob.format == pickles.FORMAT
+            return (None if is_pickle else _families.guess(literal_type)) or Any
 
 
 def _simple(literal_type: types_pb2.LiteralType) -> Any:
     if literal_type.simple == types_pb2.STRUCT and literal_type.HasField("metadata"):
-        schema = literal_type.metadata.fields
-        kind = schema["type"].string_value if "type" in schema else ""
-        return {"object": dict, "array": list}.get(kind, Any)
-    if literal_type.structure.tag == "date":
+        schema = unstruct(literal_type.metadata)
+        return _schemas.guess(schema)
+    tag = literal_type.structure.tag
+    if tag == "date":
         return datetime.date
-    return _SIMPLE.get(literal_type.simple, Any)
+    return _families.named(tag) or _SIMPLE.get(literal_type.simple, Any)
 
 
 def natural(literal: literals_pb2.Literal) -> Any:
@@ -139,7 +141,7 @@ def binary(value: literals_pb2.Binary) -> Any:
         return trees.plain(trees.unpack(value.value))
     if value.tag == pickles.TAG:
         return pickles.loads(value.value)
-    return value.value
+    return _families.binary(value.tag, value.value)
 
 
 def unstruct(value: struct_pb2.Struct | struct_pb2.Value | struct_pb2.ListValue) -> Any:

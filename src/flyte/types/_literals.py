@@ -6,7 +6,7 @@ from typing import Any
 
 from flyteidl2.core import literals_pb2, types_pb2
 
-from flyte.types import _converters, _guess, _registered
+from flyte.types import _converters, _guess, _primitives, _registered, _tagged
 from flyte.types._converters import Converter
 from flyte.types._nodes import pickles
 from flyte.types._nodes.base import Node
@@ -45,7 +45,7 @@ def _put_bytes(node: Node, value: Any, out: Literal) -> None:
 
 def _put_datetime(node: Node, value: datetime.datetime, out: Literal) -> None:
     text = node.pack(value)
-    if value.tzinfo is not datetime.UTC:
+    if value.tzinfo is not datetime.UTC or value.fold:
         out.metadata[_guess.MOMENT] = text
     instant = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
     _put_span_parts(instant - _guess.EPOCH, out.scalar.primitive.datetime)
@@ -102,23 +102,30 @@ def _map(node: DictNode) -> Converter | None:
 
 
 def _union(node: UnionNode) -> Converter:
-    return _converters.UnionConverter(node, [build(member) for member in node.members])
+    return _tagged.UnionConverter(node, [build(member) for member in node.members])
 
 
 def _enumerated(node: LiteralNode) -> Converter | None:
     """An enumeration of strings has a type of its own; one of numbers travels as its number."""
     if node.kinds == {"str"}:
-        return _converters.EnumConverter(node)
-    return _converters.ScalarConverter(node, *_SCALARS["int"]) if node.kinds == {"int"} else None
+        return _primitives.EnumConverter(node)
+    return _primitives.ScalarConverter(node, *_SCALARS["int"]) if node.kinds == {"int"} else None
 
 
 def _scalar(node: Node) -> Converter | None:
     if node.tag not in _SCALARS:
         return None
-    converter = (
-        _converters.DateConverter if isinstance(node, DateNode) else _converters.ScalarConverter
-    )
+    tag = "date" if isinstance(node, DateNode) else node.tag
+    converter = _SCALAR_CONVERTERS.get(tag, _primitives.ScalarConverter)
     return converter(node, *_SCALARS[node.tag])
+
+
+_SCALAR_CONVERTERS: dict[str, type[_primitives.ScalarConverter]] = {
+    "date": _primitives.DateConverter,
+    "bytes": _primitives.BytesConverter,
+    "str": _primitives.TextConverter,
+}
+"""Those that do more than to fill a primitive."""
 
 
 _CONVERTERS: tuple[tuple[Any, Callable[[Any], Converter | None]], ...] = (

@@ -143,8 +143,20 @@ class TypeEngine(Generic[T]):
 
     @classmethod
     def guess_python_type(cls, flyte_type: types_pb2.LiteralType) -> Any:
-        """A hint for a wire type; records are `dict`."""
+        """A hint for a wire type; records are dataclasses made from their schema."""
         return _engine.guess(flyte_type)
+
+    @classmethod
+    def json_schema(cls, python_type: Any) -> dict[str, Any]:
+        """The JSON schema of a type's values, from which a console or command line builds a form.
+
+        Of a task whose code is not at hand, take the wire's type: `json_schema(guess_python_type(literal_type))`.
+
+        Example:
+            >>> TypeEngine.json_schema(list[int])
+            {'type': 'array', 'items': {'type': 'integer'}}
+        """
+        return _engine.schema(python_type)
 
     @classmethod
     def guess_python_types(
@@ -213,7 +225,9 @@ class TypeEngine(Generic[T]):
         registered = _engine.registry.find(hints.normal(expected_python_type))
         if registered is not None:
             return registered.to_html(python_val, expected_python_type)
-        return html.escape(str(python_val))
+        return _engine.node(expected_python_type).to_html(python_val) or html.escape(
+            str(python_val)
+        )
 
 
 def guess_interface(

@@ -1,26 +1,20 @@
 """Types with a transformer of the user's own."""
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from flyteidl2.core import literals_pb2, types_pb2
 
-from flyte._kit import stepping
 from flyte.types._converters import Converter
-from flyte.types._nodes import hints, trees
+from flyte.types._nodes import hints, trees, waiting
 from flyte.types._nodes.base import Definitions, Fit, Kind, Mismatch, Node, Schema
 from flyte.types._transformer import TypeTransformer, TypeTransformerFailedError
 
-T = TypeVar("T")
-
 
 class TransformedNode(Node):
-    """Such a type inside of a record: its literal is embedded in the tree.
-
-    There the transformer may not wait for anything (as for a list or dict it may): a tree is made in one go.
-    """
+    """Such a type inside of a record: its literal is embedded in the tree."""
 
     kinds: frozenset[Kind] = frozenset({"ext"})
+    waits = True
 
     def __init__(self, transformer: TypeTransformer[Any], hint: Any) -> None:
         self.transformer = transformer
@@ -30,29 +24,24 @@ class TransformedNode(Node):
         self.literal_type = transformer.get_literal_type(hint)
 
     def pack(self, value: Any) -> Any:
-        literal = self._at_once(self.to_literal(value))
-        return trees.Embedded(literal.SerializeToString(deterministic=True))
+        return _EmbeddedLater(self, value)
 
     def unpack(self, tree: Any) -> Any:
-        if not isinstance(tree, trees.Embedded):
+        if isinstance(tree, trees.Arrived):
+            return tree.value
+        if isinstance(tree, trees.Embedded):
+            literal = literals_pb2.Literal.FromString(tree.literal)
+            raise trees.Waiting(lambda: self.to_python(literal))
+        if self.fit(tree) is Fit.NO:
             raise self.mismatch(tree)
-        return self._at_once(self.to_python(literals_pb2.Literal.FromString(tree.literal)))
-
-    def _at_once(self, conversion: Coroutine[Any, Any, T]) -> T:
-        try:
-            return stepping.drive(conversion)
-        except RuntimeError as error:
-            raise Mismatch(
-                self.name,
-                "a conversion that waits",
-                f"inside a record it may not ({error}); pass it by itself",
-            ) from error
+        return tree
 
     async def to_literal(self, value: Any) -> literals_pb2.Literal:
         """Ask the transformer; its complaints become ours."""
         try:
             self.transformer.assert_type(self.hint, value)
-            return await self.transformer.to_literal(value, self.hint, self.literal_type)
+            made = self.transformer.to_literal(value, self.hint, self.literal_type)
+            return await waiting.wait(made)
         except (TypeError, ValueError, AssertionError) as error:
             raise self._complaint(error) from error
 
@@ -61,7 +50,7 @@ class TransformedNode(Node):
         try:
             if literal.scalar.HasField("binary") and literal.scalar.binary.tag == trees.TAG:
                 return self.transformer.from_binary_idl(literal.scalar.binary, self.hint)
-            return await self.transformer.to_python_value(literal, self.hint)
+            return await waiting.wait(self.transformer.to_python_value(literal, self.hint))
         except (TypeError, ValueError, AssertionError) as error:
             raise self._complaint(error) from error
 
@@ -76,6 +65,19 @@ class TransformedNode(Node):
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"title": self.name}
+
+
+class _EmbeddedLater(trees.Later):
+    """The embedded literal of a value, once its transformer has made it."""
+
+    def __init__(self, node: TransformedNode, value: Any) -> None:
+        self._node = node
+        self._value = value
+
+    async def tree(self) -> Any:
+        literal = await self._node.to_literal(self._value)
+        embedded = trees.Embedded(literal.SerializeToString(deterministic=True))
+        return trees.Identified(embedded, literal.hash) if literal.hash else embedded
 
 
 class TransformedConverter(Converter):

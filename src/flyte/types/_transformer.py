@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from flyteidl2.core import literals_pb2, types_pb2
 
 from flyte import errors
+from flyte.types._nodes.base import Build, Node
 
 T = TypeVar("T")
 
@@ -90,6 +91,17 @@ class TypeTransformer(ABC, Generic[T]):
         self, lv: literals_pb2.Literal, expected_python_type: type[T]
     ) -> T | None:
         """The value of a literal; raises TypeTransformerFailedError."""
+
+    def node(self, hint: Any, build: Build) -> Node | None:
+        """How the engine's own types convert themselves; None (as here): by the three methods above.
+
+        For transformers that stand in front of a type which the engine knows well.
+
+        Args:
+            hint: the hint as it was written, `Annotated` included.
+            build: gives the node of a part.
+        """
+        return None
 
     def guess_python_type(self, literal_type: types_pb2.LiteralType) -> type[T]:
         """The Python type behind a wire type that this transformer made.

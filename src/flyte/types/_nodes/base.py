@@ -5,8 +5,7 @@ of `list[int]` has the node of `int` as its item, and so on; it is built once pe
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from reprlib import Repr
 from typing import Any, Literal
@@ -46,6 +45,11 @@ class Mismatch(Exception):  # noqa: N818 - never leaves the package: the engine 
         self.fix = fix
         self.steps: list[str] = []
 
+    def at(self, step: str) -> "Mismatch":
+        """The same, one step (`.field`, `[3]`) further out."""
+        self.steps.append(step)
+        return self
+
     @property
     def path(self) -> str:
         """Where it was, from the outermost value: `.points[3].when`."""
@@ -54,16 +58,6 @@ class Mismatch(Exception):  # noqa: N818 - never leaves the package: the engine 
     def __str__(self) -> str:
         text = f"expected {self.expected}, found {self.found}"
         return f"{text}; {self.fix}" if self.fix else text
-
-
-@contextmanager
-def step(name: str) -> Generator[None]:
-    """Add `name` (`.field`, `[3]`) to the path of a mismatch that leaves the block."""
-    try:
-        yield
-    except Mismatch as mismatch:
-        mismatch.steps.append(name)
-        raise
 
 
 def found(value: Any) -> str:
@@ -105,6 +99,12 @@ class Node(ABC):
     """Name of the type's transformer on the wire; tells members of a union apart."""
     name: str
     """The hint as messages show it."""
+    waits: bool = False
+    """Whether its own conversion may wait for something (see `waiting`); that of its parts does not count."""
+
+    def parts(self) -> "Iterable[Node]":
+        """The nodes of its parts: items, fields, members."""
+        return ()
 
     @abstractmethod
     def pack(self, value: Any) -> Any:
@@ -121,6 +121,10 @@ class Node(ABC):
     @abstractmethod
     def schema(self, definitions: Definitions) -> Schema:
         """The JSON schema of its trees."""
+
+    def to_html(self, value: Any) -> str | None:
+        """A value for a report; None: its text will do."""
+        return None
 
     def converter(self) -> Any:
         """The `Converter` of a node that brings its own; None: the table in `_literals` says which."""

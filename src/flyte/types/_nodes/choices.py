@@ -1,5 +1,6 @@
 """Nodes of fixed values: enumerations and `Literal`."""
 
+import contextlib
 import enum
 import typing
 from typing import Any
@@ -51,9 +52,13 @@ class LiteralNode(Node):
             return Fit.NO
 
     def schema(self, definitions: Definitions) -> Schema:
-        values = [str(tree) if isinstance(tree, bytes) else tree for tree in self.trees]
-        schema: Schema = {"title": self.name, "enum": values}
-        return {"type": "string", **schema} if self.kinds == {"str"} else schema
+        schema: Schema = {"title": self.name}
+        if len(self.kinds) == 1 and (kind := next(iter(self.kinds))) in _JSON_TYPES:
+            schema["type"] = _JSON_TYPES[kind]
+        return {**schema, "enum": self.trees} if trees.is_json(self.trees) else schema
+
+
+_JSON_TYPES: dict[str, str] = {"str": "string", "int": "integer", "float": "number"}
 
 
 class EnumNode(LiteralNode):
@@ -62,7 +67,10 @@ class EnumNode(LiteralNode):
     def __init__(self, cls: type[enum.Enum]) -> None:
         self._cls = cls
         members = list(cls)
-        by_value = all(type(member.value) in (str, int, float, bool) for member in members)
+        by_value = all(
+            type(member.value) in (str, int, float, bool) and member.value == member.value
+            for member in members
+        )
         pairs = [(member, member.value if by_value else member.name) for member in members]
         super().__init__(cls.__name__, "DefaultEnumTransformer", pairs)
 
@@ -76,15 +84,19 @@ class EnumNode(LiteralNode):
 
     def _other(self, tree: Any) -> Any:
         if issubclass(self._cls, enum.Flag) and type(tree) is int:
-            return self._cls(tree)
+            with contextlib.suppress(ValueError):  # a bit that is none of its flags: refused below
+                return self._cls(tree)
         if isinstance(tree, str) and tree in self._cls.__members__:
             return self._cls[tree]
         return super()._other(tree)
 
     def schema(self, definitions: Definitions) -> Schema:
-        return definitions.reference(
-            self._cls, self.name, lambda: super(EnumNode, self).schema(definitions)
-        )
+        def own() -> Schema:
+            if issubclass(self._cls, enum.Flag):
+                return {"title": self.name, "type": "integer"}  # any combination will do
+            return super(EnumNode, self).schema(definitions)
+
+        return definitions.reference(self._cls, self.name, own)
 
 
 def build(hint: Any, build: Build) -> Node | None:

@@ -33,6 +33,16 @@ def normal(hint: Any) -> Any:
         hint = plainer
 
 
+def annotated(hint: Any) -> Any:
+    """The same, but `Annotated` stays where it is the outermost: its extras are of interest to some types."""
+    while typing.get_origin(hint) is not typing.Annotated:
+        plainer = _peeled(hint)
+        if plainer is hint:
+            return hint
+        hint = plainer
+    return hint
+
+
 def _peeled(hint: Any) -> Any:
     origin = typing.get_origin(hint)
     if origin in _WRAPPERS:
@@ -77,6 +87,13 @@ def is_union(hint: Any) -> bool:
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
 
+def mentions(hint: Any, cls: type) -> bool:
+    """Whether a hint is a subclass of `cls`, or has one among its parts."""
+    if isinstance(hint, type) and typing.get_origin(hint) is None:
+        return issubclass(hint, cls)
+    return any(mentions(part, cls) for part in typing.get_args(hint))
+
+
 def show(hint: Any) -> str:
     """A hint as messages show it: `list[int]`, `Point`, `int | None`."""
     if hint is types.NoneType:
@@ -119,7 +136,7 @@ def fields(hint: Any) -> dict[str, Any]:
 @functools.lru_cache(maxsize=1024)
 def _resolved(cls: type) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(cls, localns={cls.__name__: cls})
+        return typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
     except NameError as error:
         raise Mismatch(
             f"type hints of {cls.__qualname__} that can be resolved",

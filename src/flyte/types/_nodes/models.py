@@ -6,13 +6,15 @@ that form.
 """
 
 import functools
+import pathlib
 import typing
 from typing import Any
 
 from flyte._kit import optional
-from flyte.types._nodes import pickles
-from flyte.types._nodes.base import Build, Definitions, Fit, Kind, Mismatch, Node, Schema, step
-from flyte.types._nodes.records import RecordNode
+from flyte.types._nodes import hints, pickles, scalars, waiting
+from flyte.types._nodes.base import Build, Definitions, Fit, Kind, Mismatch, Node, Schema
+from flyte.types._nodes.containers import DictNode
+from flyte.types._nodes.records import RecordNode, ordered
 
 _KINDS: frozenset[Kind] = frozenset({"nil", "bool", "int", "float", "str", "bin", "list", "map"})
 _TAG = "Pydantic Transformer"
@@ -28,7 +30,7 @@ class ModelNode(RecordNode):
     tag = _TAG
 
     def _field_hints(self) -> dict[str, Any]:
-        return {name: field.annotation for name, field in self.type.model_fields.items()}
+        return {name: _as_written(field) for name, field in self.type.model_fields.items()}
 
     def required(self) -> list[str]:
         return [name for name, field in self.type.model_fields.items() if field.is_required()]
@@ -38,22 +40,43 @@ class ModelNode(RecordNode):
             if isinstance(value, self.type):
                 return value  # a subclass has more than our fields: it travels as a pickle, whole
             raise self.mismatch(value)
-        tree: dict[str, Any] = {}
-        for name, node in self.fields.items():
-            with step(f".{name}"):
-                tree[name] = node.pack(getattr(value, name))
+        tree = self.packed((name, getattr(value, name)) for name in self.fields)
         return {**tree, **(value.model_extra or {})}
 
     def unpack(self, tree: Any) -> Any:
         if isinstance(tree, self.type):
             return tree
         if self.type.model_config.get("extra") != "allow" or not isinstance(tree, dict):
-            return _validated(self.type.model_validate, self.unpacked(tree), self.name)
+            return self._restored(self.unpacked(tree), {})
         known = {name: item for name, item in tree.items() if name in self.fields}
-        return _validated(self.type.model_validate, {**tree, **self.unpacked(known)}, self.name)
+        extra = {name: item for name, item in tree.items() if name not in self.fields}
+        return self._restored(self.unpacked(known), extra)
+
+    def _restored(self, values: dict[str, Any], extra: dict[str, Any]) -> Any:
+        """The validated model; a complete tree is the state of one that was validated once, so its values win.
+
+        (A validator that changes values would change them again.)
+        """
+        model = _validated(self.type.model_validate, {**extra, **values}, self.name)
+        if len(values) == len(self.fields):
+            model.__dict__.update(values)
+        return model
 
     def schema(self, definitions: Definitions) -> Schema:
-        return _schema(self.type, self.name, definitions)
+        tuple(self.fields)  # a hint that cannot travel is told now, not with the first value
+        return _schema(self.type, self.name, definitions, self)
+
+    def own(self, definitions: Definitions) -> Schema:
+        """The schema of its fields without pydantic's help."""
+        return self._object(definitions)
+
+    def corrected(self, schema: Schema, definitions: Definitions) -> Schema:
+        """Pydantic's schema, in our words where its own do not tell the type."""
+        properties = dict(schema.get("properties", {}))
+        for name, node in self.fields.items():
+            if any(map(_is_beyond_pydantic, waiting.whole(node))):
+                properties[name] = {"title": name, **node.schema(definitions)}
+        return {**schema, "properties": properties} if properties else schema
 
 
 class OwnFormNode(Node):
@@ -94,7 +117,16 @@ class OwnFormNode(Node):
         return Fit.NEAR if isinstance(value, self._type) else Fit.NO
 
     def schema(self, definitions: Definitions) -> Schema:
+        for name, field in self._type.model_fields.items():
+            if hints.mentions(field.annotation, pathlib.PurePath):
+                raise scalars.no_path(field.annotation).at(f".{name}")
         return _schema(self._type, self.name, definitions)
+
+
+def _as_written(field: Any) -> Any:
+    """A field's hint with its extras, of which pydantic has taken what concerns itself."""
+    extras = tuple(field.metadata)
+    return typing.Annotated[(field.annotation, *extras)] if extras else field.annotation
 
 
 def build(hint: Any, build: Build) -> Node | None:
@@ -113,7 +145,13 @@ def _is_plain(cls: Any) -> bool:
         return False
     cls.model_rebuild()
     own = cls.__pydantic_decorators__
-    if own.field_serializers or own.model_serializers or own.validators or own.root_validators:
+    if (
+        cls.__private_attributes__
+        or own.field_serializers
+        or own.model_serializers
+        or own.validators
+        or own.root_validators
+    ):
         return False
     validators = [*own.field_validators.values(), *own.model_validators.values()]
     if any(validator.info.mode != "after" for validator in validators):
@@ -169,18 +207,33 @@ def _mismatch(error: ValueError, name: str) -> Mismatch:
     return mismatch
 
 
-def _schema(cls: Any, name: str, definitions: Definitions) -> Schema:
-    """Pydantic's own schema; a model without one (it holds foreign objects) is described by its name."""
+def _schema(cls: Any, name: str, definitions: Definitions, node: ModelNode | None = None) -> Schema:
+    """Pydantic's own schema; a model for which it has none is described by its fields, or at least its name.
+
+    Args:
+        cls: the model.
+        name: its name.
+        definitions: where it is kept.
+        node: knows the fields of a plain model.
+    """
 
     def build() -> Schema:
         try:
             schema = cls.model_json_schema(by_alias=False, schema_generator=_quiet())
         except _pydantic().PydanticUserError:
-            return {"title": name, "type": "object"}
+            return node.own(definitions) if node else {"title": name, "type": "object"}
         inner = schema.pop("$defs", {})
         own = schema.pop("$ref", "").rpartition("/")[2]
         for key, value in inner.items():
-            definitions.schemas.setdefault(key, value)
-        return inner.get(own, schema)
+            definitions.schemas.setdefault(key, ordered(value))
+        schema = inner.get(own, schema)
+        return ordered(node.corrected(schema, definitions) if node else schema)
 
     return definitions.reference(cls, name, build)
+
+
+def _is_beyond_pydantic(node: Node) -> bool:
+    """Whether pydantic's schema would not tell the type: keys that are no strings; files, arrays, messages."""
+    if isinstance(node, DictNode) and node.key.tag != "str":
+        return True
+    return node.converter() is not None

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import io
 import logging
 import pickle
 import typing
@@ -55,8 +56,10 @@ class FlytePickle(Generic[T]):
 
 def dumps(value: Any) -> bytes:
     """The pickle of a value; raises Mismatch when it has none."""
+    out = io.BytesIO()
     try:
-        return optional.module("cloudpickle", "values without a type of their own").dumps(value)
+        _pickler()(out).dump(value)
+        return out.getvalue()
     except Exception as error:
         raise Mismatch(
             "a value that can be stored",
@@ -64,6 +67,16 @@ def dumps(value: Any) -> bytes:
             f"it cannot be pickled ({error}); return its data instead, or register a TypeTransformer for "
             f"{type(value).__name__}",
         ) from error
+
+
+@functools.cache
+def _pickler() -> Any:
+    """cloudpickle's, but for open files: of these it would keep the content, and give it back as another type."""
+    base = optional.module("cloudpickle", "values without a type of their own").Pickler
+    table = {
+        cls: reduce for cls, reduce in base.dispatch_table.items() if cls is not io.TextIOWrapper
+    }
+    return type("Pickler", (base,), {"dispatch_table": table})
 
 
 def loads(data: bytes) -> Any:

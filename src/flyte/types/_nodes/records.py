@@ -4,12 +4,29 @@ import dataclasses
 import functools
 import inspect
 import typing
+from collections.abc import Iterable
 from typing import Any
 
-from flyte.types._nodes import hints
-from flyte.types._nodes.base import Build, Definitions, Fit, Kind, Mismatch, Node, Schema, step
+from flyte.types._nodes import hints, trees
+from flyte.types._nodes.base import Build, Definitions, Fit, Kind, Mismatch, Node, Schema
 
-_SCALARS = str | int | float | bool | None
+
+class Unset:
+    """In the place of a field that has no value: it does not travel, so the reader's own default counts."""
+
+    def __repr__(self) -> str:
+        return "<unset>"
+
+
+UNSET = Unset()
+_FACTORIES: tuple[Any, ...] = (list, dict, set, frozenset, tuple)
+"""Those whose result is the same each time: a schema must not change from process to process."""
+
+
+def ordered(schema: Schema) -> Schema:
+    """A record's schema that names the order of its fields: the map that holds them on the wire has none."""
+    names = list(schema.get("properties", ()))
+    return {**schema, "propertyOrder": names} if len(names) > 1 else schema
 
 
 class RecordNode(Node):
@@ -25,14 +42,24 @@ class RecordNode(Node):
         self.name = hints.show(hint)
         self._hint = hint
         self._build = build
+        self._is_generic = bool(typing.get_args(hint))
 
     @functools.cached_property
     def fields(self) -> dict[str, Node]:
         """Node of each field."""
-        return {name: self._build(hint) for name, hint in self._field_hints().items()}
+        nodes: dict[str, Node] = {}
+        for name, hint in self._field_hints().items():
+            try:
+                nodes[name] = self._build(hint)
+            except Mismatch as mismatch:
+                raise mismatch.at(f".{name}") from None
+        return nodes
 
     def _field_hints(self) -> dict[str, Any]:
         return hints.fields(self._hint)
+
+    def parts(self) -> Iterable[Node]:
+        return self.fields.values()
 
     def required(self) -> list[str]:
         """Fields that a tree must have."""
@@ -40,13 +67,36 @@ class RecordNode(Node):
 
     def fit(self, value: Any) -> Fit:
         if type(value) is self.type:
-            return Fit.EXACT
+            return self._fit_of_fields(value) if self._is_generic else Fit.EXACT
         return Fit.NEAR if isinstance(value, self.type) else Fit.NO
+
+    def _fit_of_fields(self, value: Any) -> Fit:
+        """How well the fields fit: an instance does not know whether it is a `Box[int]` or a `Box[str]`."""
+        fits = (node.fit(getattr(value, name, UNSET)) for name, node in self.fields.items())
+        return min(fits, default=Fit.EXACT)
 
     def unpacked(self, tree: Any) -> dict[str, Any]:
         """The values of the fields that a map has; raises Mismatch for unknown and missing ones."""
         if not isinstance(tree, dict):
             raise self.mismatch(tree)
+        fields = self.fields
+        if len(tree) != len(fields) or tree.keys() != fields.keys():
+            self._check_names(tree)
+        values: dict[str, Any] = {}
+        together: trees.Waiting | None = None
+        for name, item in tree.items():
+            try:
+                values[name] = fields[name].unpack(item)
+            except Mismatch as mismatch:
+                mismatch.steps.append(f".{name}")
+                raise
+            except trees.Waiting as asked:
+                together = asked.at(tree, name, f".{name}", others=together)
+        if together is not None:
+            raise together
+        return values
+
+    def _check_names(self, tree: dict[Any, Any]) -> None:
         fields = self.fields
         for name in tree:
             if name not in fields:
@@ -60,11 +110,18 @@ class RecordNode(Node):
                 raise Mismatch(
                     self.name, f"no field {name!r}", "give it a value, or a default in the class"
                 )
-        values: dict[str, Any] = {}
-        for name, item in tree.items():
-            with step(f".{name}"):
-                values[name] = fields[name].unpack(item)
-        return values
+
+    def packed(self, items: Iterable[tuple[str, Any]], step: str = ".{}") -> dict[str, Any]:
+        """The trees of the fields that have a value."""
+        tree: dict[str, Any] = {}
+        fields = self.fields
+        for name, item in items:
+            try:
+                tree[name] = fields[name].pack(item)
+            except Mismatch as mismatch:
+                mismatch.steps.append(step.format(name))
+                raise
+        return tree
 
     def schema(self, definitions: Definitions) -> Schema:
         return definitions.reference(self._hint, self.name, lambda: self._object(definitions))
@@ -72,8 +129,9 @@ class RecordNode(Node):
     def _object(self, definitions: Definitions) -> Schema:
         properties = {name: node.schema(definitions) for name, node in self.fields.items()}
         schema: Schema = {"title": self.name, "type": "object", "properties": properties}
-        required = self.required()
-        return {**schema, "required": required} if required else schema
+        if required := self.required():
+            schema["required"] = required
+        return ordered(schema)
 
 
 class DataclassNode(RecordNode):
@@ -105,9 +163,14 @@ class DataclassNode(RecordNode):
             raise self.mismatch(value)
         tree: dict[str, Any] = {}
         for name, node in self.fields.items():
-            if hasattr(value, name):  # a field without init and default may never have been set
-                with step(f".{name}"):
-                    tree[name] = node.pack(getattr(value, name))
+            item = getattr(value, name, UNSET)
+            if item is UNSET:
+                continue  # a field without init and default may never have been set
+            try:
+                tree[name] = node.pack(item)
+            except Mismatch as mismatch:
+                mismatch.steps.append(f".{name}")
+                raise
         return tree
 
     def unpack(self, tree: Any) -> Any:
@@ -166,100 +229,27 @@ class DataclassNode(RecordNode):
 
     def _object(self, definitions: Definitions) -> Schema:
         schema = super()._object(definitions)
-        for name, default in self._defaults.items():
-            if isinstance(default, _SCALARS) and type(default) in (
-                str,
-                int,
-                float,
-                bool,
-                type(None),
-            ):
-                schema["properties"][name] = {**schema["properties"][name], "default": default}
+        for field in dataclasses.fields(self.type):
+            for default in self._constant(field):
+                schema["properties"][field.name] |= {"default": default}
         return schema
 
-
-class NamedTupleNode(RecordNode):
-    """A NamedTuple: a list of its values; a map is accepted too."""
-
-    kinds: frozenset[Kind] = frozenset({"list"})
-    tag = "NamedTuple"
-
-    def _field_hints(self) -> dict[str, Any]:
-        known = hints.fields(self._hint)
-        return {name: known.get(name, Any) for name in self.type._fields}
-
-    def required(self) -> list[str]:
-        return [name for name in self.fields if name not in self.type._field_defaults]
-
-    def pack(self, value: Any) -> Any:
-        if type(value) is not self.type:
-            raise self.mismatch(value)
-        packed: list[Any] = []
-        for (name, node), item in zip(self.fields.items(), value, strict=True):
-            with step(f".{name}"):
-                packed.append(node.pack(item))
-        return packed
-
-    def unpack(self, tree: Any) -> Any:
-        if isinstance(tree, list):
-            if len(tree) > len(self.fields):
-                raise Mismatch(self.name, f"{len(tree)} items", f"it has {len(self.fields)} fields")
-            tree = dict(zip(self.fields, tree, strict=False))
-        return self.type(**self.unpacked(tree))
-
-    def fit(self, value: Any) -> Fit:
-        return Fit.EXACT if type(value) is self.type else Fit.NO
-
-    def _object(self, definitions: Definitions) -> Schema:
-        items = [node.schema(definitions) for node in self.fields.values()]
-        return {"title": self.name, "type": "array", "prefixItems": items, "maxItems": len(items)}
-
-
-class TypedDictNode(RecordNode):
-    """A TypedDict: a dictionary with known keys."""
-
-    tag = "TypedDict"
-
-    def required(self) -> list[str]:
-        return [name for name in self.fields if name in self.type.__required_keys__]
-
-    def pack(self, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise self.mismatch(value)
-        for name in self.required():
-            if name not in value:
-                raise Mismatch(self.name, f"no key {name!r}", "add it, or declare it NotRequired")
-        tree: dict[str, Any] = {}
-        for name, item in value.items():
-            if name not in self.fields:
-                raise Mismatch(
-                    self.name, f"unknown key {name!r}", f"its keys are {', '.join(self.fields)}"
-                )
-            with step(f"[{name!r}]"):
-                tree[name] = self.fields[name].pack(item)
-        return tree
-
-    def unpack(self, tree: Any) -> Any:
-        return self.unpacked(tree)
-
-    def fit(self, value: Any) -> Fit:
-        # Nothing in a dictionary says which TypedDict it is.
+    def _constant(self, field: "dataclasses.Field[Any]") -> list[Any]:
+        """The default of a field as JSON; nothing if it has none, or JSON no word for it."""
+        factory: Any = field.default_factory
+        default = factory() if factory in _FACTORIES else field.default
         try:
-            self.pack(value)
+            tree = (
+                UNSET if default is dataclasses.MISSING else self.fields[field.name].pack(default)
+            )
         except Mismatch:
-            return Fit.NO
-        return Fit.EXACT if type(value) is dict else Fit.NEAR
+            return []
+        return [tree] if trees.is_json(tree) else []
 
 
 def build(hint: Any, build: Build) -> Node | None:
-    """The node of a record's hint; None for others."""
+    """The node of a dataclass; None for other hints."""
     cls = typing.get_origin(hint) or hint
-    if not isinstance(cls, type):
-        return None
-    if dataclasses.is_dataclass(cls):
+    if isinstance(cls, type) and dataclasses.is_dataclass(cls):
         return DataclassNode(hint, build)
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return NamedTupleNode(hint, build)
-    if issubclass(cls, dict) and hasattr(cls, "__required_keys__"):
-        return TypedDictNode(hint, build)
     return None

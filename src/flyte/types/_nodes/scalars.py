@@ -102,9 +102,15 @@ class TextNode(Node):
         self._format = format
 
     def pack(self, value: Any) -> Any:
-        if self.fit(value) is Fit.NO:
+        fit = self.fit(value)
+        if fit is Fit.NO:
             raise self.mismatch(value)
-        return self.text(value)
+        text = self.text(value)
+        is_whole = fit is Fit.EXACT or self.parse(text) == value
+        if not is_whole:
+            fix = f"as a {self.name} it would lose something; convert it first"
+            raise self.mismatch(value, fix)
+        return text
 
     def unpack(self, tree: Any) -> Any:
         if isinstance(tree, str):
@@ -132,11 +138,13 @@ class DateNode(TextNode):
         return Fit.NO if isinstance(value, datetime.datetime) else super().fit(value)
 
 
-class PathNode(TextNode):
-    """Paths; `Path` makes values of another class (that of the platform), which is exact as well."""
+class DecimalNode(TextNode):
+    """Decimals; a number is read as what is written."""
 
-    def fit(self, value: Any) -> Fit:
-        return Fit.EXACT if type(value) is type(self.parse("")) else super().fit(value)
+    def unpack(self, tree: Any) -> Any:
+        if type(tree) in (int, float):
+            return decimal.Decimal(repr(tree))
+        return super().unpack(tree)
 
 
 class SpanNode(TextNode):
@@ -171,7 +179,7 @@ class AnyNode(Node):
     tag = "Any"
 
     def pack(self, value: Any) -> Any:
-        return value
+        return trees.exact(value)
 
     def unpack(self, tree: Any) -> Any:
         return trees.plain(tree)
@@ -183,35 +191,27 @@ class AnyNode(Node):
         return {"title": "Any"}
 
 
-class CarriedNode(Node):
-    """A built-in type that trees carry as it is, such as complex."""
-
-    kinds: frozenset[Kind] = frozenset({"ext"})
-
-    def __init__(self, python_type: type) -> None:
-        self._type = python_type
-        self.name = self.tag = python_type.__name__
-
-    def pack(self, value: Any) -> Any:
-        if type(value) is not self._type:
-            raise self.mismatch(value)
-        return value
-
-    def unpack(self, tree: Any) -> Any:
-        return self.pack(tree)
-
-    def fit(self, value: Any) -> Fit:
-        return Fit.EXACT if type(value) is self._type else Fit.NO
-
-    def schema(self, definitions: Definitions) -> Schema:
-        return {"title": self.name}
+def no_path(hint: Any) -> Mismatch:
+    """The error for a hint of a path."""
+    return Mismatch(_ANY_TYPE, hints.show(hint), trees.PATH_FIX)
 
 
 def build(hint: Any, build: Build) -> Node | None:
-    """The node of a hint for a single value; None for others."""
+    """The node of a hint for a single value; None for others.
+
+    Raises:
+        Mismatch: for paths and complex numbers, which nobody else could read.
+    """
     if hint is Any:
         return AnyNode()
+    if hint is complex:
+        raise Mismatch(_ANY_TYPE, "complex", "declare tuple[float, float], or numpy.complex128")
+    if isinstance(hint, type) and issubclass(hint, pathlib.PurePath):
+        raise no_path(hint)
     return _BY_TYPE[hint]() if hint in _BY_TYPE else None
+
+
+_ANY_TYPE = "a type whose values can travel"
 
 
 def _date_of(text: str) -> datetime.date:
@@ -236,11 +236,6 @@ _BY_TYPE: dict[Any, Callable[[], Node]] = {
     datetime.timedelta: lambda: SpanNode(
         datetime.timedelta, times.span_text, times.span_of, format="time-delta"
     ),
-    decimal.Decimal: lambda: TextNode(decimal.Decimal, str, decimal.Decimal, format="decimal"),
+    decimal.Decimal: lambda: DecimalNode(decimal.Decimal, str, decimal.Decimal, format="decimal"),
     uuid.UUID: lambda: TextNode(uuid.UUID, str, uuid.UUID, format="uuid"),
-    pathlib.Path: lambda: PathNode(pathlib.Path, str, pathlib.Path, format="path"),
-    pathlib.PurePosixPath: lambda: PathNode(
-        pathlib.PurePosixPath, str, pathlib.PurePosixPath, format="path"
-    ),
-    complex: lambda: CarriedNode(complex),
 }

@@ -1,13 +1,14 @@
 """Moments and spans as text that comes back exactly: naive stays naive, and an offset or a named zone is kept.
 
-ISO 8601; a named zone follows in brackets as RFC 9557 has it: `2026-03-29T03:30:00+02:00[Europe/Berlin]`.
+ISO 8601; a named zone follows in brackets as RFC 9557 has it: `2026-03-29T03:30:00+02:00[Europe/Berlin]`.  Of a time
+that comes twice, when clocks go back, `[fold=1]` says that the second one is meant.
 """
 
 import datetime
 import re
 import zoneinfo
 
-_ZONED = re.compile(r"(?P<time>[^\[]+)\[(?P<zone>[^\]]+)\]")
+_MARKED = re.compile(r"(?P<time>[^\[]+)(?:\[(?P<zone>[^\]=]+)\])?(?P<fold>\[fold=1\])?")
 _SPAN = re.compile(
     r"(?P<sign>[+-]?)P(?:(?P<days>-?\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)(?:\.(?P<fraction>\d{1,6}))?S)?)?"
@@ -18,28 +19,50 @@ def text(value: datetime.datetime | datetime.date | datetime.time) -> str:
     """A moment, day or time of day as text."""
     zone = getattr(value, "tzinfo", None)
     key = zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
-    return f"{value.isoformat()}[{key}]" if key else value.isoformat()
+    fold = "[fold=1]" if getattr(value, "fold", 0) else ""
+    return f"{value.isoformat()}[{key}]{fold}" if key else value.isoformat() + fold
 
 
 def datetime_of(text: str) -> datetime.datetime:
     """The moment that a text means; raises ValueError."""
-    zoned = _ZONED.fullmatch(text)
-    if zoned is None:
+    if not text.endswith("]"):
         return datetime.datetime.fromisoformat(text)
-    value = datetime.datetime.fromisoformat(zoned["time"])
-    early = value.replace(tzinfo=zoneinfo.ZoneInfo(zoned["zone"]))
-    # Where the clock goes back an hour happens twice: the offset says which one is meant.
-    return early if early.utcoffset() == value.utcoffset() else early.replace(fold=1)
+    time, zone, fold = _marks(text)
+    value = datetime.datetime.fromisoformat(time)
+    if zone is None:
+        return value.replace(fold=fold)
+    early = value.replace(tzinfo=zone)
+    # Where the clock goes back an hour happens twice: without the mark the offset says which one is meant.
+    if fold or early.utcoffset() != value.utcoffset():
+        return early.replace(fold=1)
+    return early
 
 
 def time_of(text: str) -> datetime.time:
     """The time of day that a text means; raises ValueError."""
-    zoned = _ZONED.fullmatch(text)
-    if zoned is None:
+    if not text.endswith("]"):
         return datetime.time.fromisoformat(text)
-    return datetime.time.fromisoformat(zoned["time"]).replace(
-        tzinfo=zoneinfo.ZoneInfo(zoned["zone"])
-    )
+    time, zone, fold = _marks(text)
+    value = datetime.time.fromisoformat(time).replace(fold=fold)
+    return value if zone is None else value.replace(tzinfo=zone)
+
+
+def _marks(text: str) -> tuple[str, zoneinfo.ZoneInfo | None, int]:
+    """The time, zone and fold that a text with marks in brackets names."""
+    parts = _MARKED.fullmatch(text)
+    if parts is None:
+        raise ValueError(
+            f"{text!r} is no time with a zone such as 2026-01-01T00:00:00+01:00[Europe/Berlin]"
+        )
+    zone = _zone(parts["zone"]) if parts["zone"] else None
+    return parts["time"], zone, 1 if parts["fold"] else 0
+
+
+def _zone(key: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(key)
+    except (KeyError, OSError) as error:  # no such zone, or a folder of zones
+        raise ValueError(f"the time zone {key!r} is not known here; install tzdata") from error
 
 
 def span_text(value: datetime.timedelta) -> str:

@@ -1,6 +1,7 @@
 """Nodes of unions: the member that went in is the member that comes out."""
 
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 from flyte.types._nodes import hints, trees
@@ -29,6 +30,9 @@ class UnionNode(Node):
         able = [member for member in self.members if kind in member.kinds]
         return next((member for member in able if member.native == kind), able[0])
 
+    def parts(self) -> Iterable[Node]:
+        return self.members
+
     def best(self, value: Any) -> list[Node]:
         """The members that fit a value best, in their order; raises Mismatch if none does."""
         fits = [(member.fit(value), member) for member in self.members]
@@ -50,15 +54,24 @@ class UnionNode(Node):
     def pack(self, value: Any) -> Any:
         best = self.best(value)
         tree = best[0].pack(value)
+        if isinstance(tree, trees.Later):
+            return self._pack_later(best[0], tree)
         owner = self._owners.get(trees.kind(tree))
         if owner in best:
             return tree if owner is best[0] else owner.pack(value)
-        for member in self._asked(tree):
-            if member is best[0]:
-                return tree
-            if _reads(member, tree):
-                break
+        if trees.is_settled(tree):
+            for member in self._asked(tree):
+                if member is best[0]:
+                    return tree
+                if _reads(member, tree):
+                    break
         return trees.Choice(self._names[id(best[0])], tree)
+
+    def _pack_later(self, member: Node, tree: trees.Later) -> Any:
+        """What comes later is of one of its member's kinds: bare if all of these are its own."""
+        if all(self._owners[kind] is member for kind in member.kinds):
+            return tree
+        return trees.Choice(self._names[id(member)], tree)
 
     def _asked(self, tree: Any) -> list[Node]:
         """The members in the order in which they are asked to read a bare tree: the owner of its kind first."""
@@ -69,6 +82,8 @@ class UnionNode(Node):
     def unpack(self, tree: Any) -> Any:
         if isinstance(tree, trees.Choice):
             return self._chosen(tree)
+        if isinstance(tree, trees.Arrived):
+            return tree.value
         failures: list[Mismatch] = []
         for member in self._asked(tree):
             try:
@@ -97,6 +112,8 @@ def _reads(member: Node, tree: Any) -> bool:
         member.unpack(tree)
     except Mismatch:
         return False
+    except trees.Waiting:
+        pass  # it would wait for the value, so it knows the tree
     return True
 
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 import datetime as dt
+import decimal
 import enum
 import typing
+import uuid
 from typing import Any
 
 import pytest
@@ -90,6 +92,7 @@ def test_a_dataclass_is_a_struct_with_its_schema() -> None:
             "name": {"type": "string", "default": "n"},
         },
         "required": ["inner"],
+        "propertyOrder": ["inner", "name"],
         "$defs": {
             "Inner": {
                 "title": "Inner",
@@ -118,9 +121,13 @@ def test_a_union_literal_carries_its_members_type() -> None:
         (dt.date, dt.date),
         (dt.datetime | None, dt.datetime | None),
         (Color, typing.Literal["red", "blue"]),
-        (Outer, dict),
-        (list[Outer], list[dict]),
-        (tuple[int, str], list),
+        (tuple[int, str], tuple[int, str]),
+        (tuple[int, ...], tuple[int, ...]),
+        (frozenset[uuid.UUID], frozenset[uuid.UUID]),
+        (decimal.Decimal, decimal.Decimal),
+        (dict[int, dt.time], dict[int, dt.time]),
+        (dict, dict),
+        (list, list[Any]),
         (Any, Any),
         (object, Any),
         (type(typing), Any),
@@ -142,11 +149,9 @@ def test_a_hint_is_guessed_from_the_wires_type(hint: Any, guessed: Any) -> None:
         (b"raw", bytes, b"raw"),
     ],
 )
-def test_values_are_readable_without_their_classes(value: Any, hint: Any, plain: Any) -> None:
+def test_values_are_shown_without_their_classes(value: Any, hint: Any, plain: Any) -> None:
     literal = drive(_engine.to_literal(value, hint))
 
-    guessed = _engine.guess(_engine.literal_type(hint))
-    assert drive(_engine.to_python(literal, guessed)) == plain
     assert literal_string_repr({"x": literal}) == {"x": plain}
 
 

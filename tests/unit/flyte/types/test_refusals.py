@@ -2,18 +2,25 @@
 
 import dataclasses
 import datetime as dt
+import decimal
 import enum
 import logging
+import os
+import pathlib
 import threading
 import typing
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pydantic
 import pytest
+from flyteidl2.core import literals_pb2
 
 from flyte import errors
 from flyte._kit.aio import drive
 from flyte.types import FlytePickle, TypeTransformerFailedError, _engine
-from flyte.types._nodes import pickles
+from flyte.types._nodes import pickles, trees
 
 NEW_YEAR = dt.datetime.fromisoformat("2026-01-01")
 """A naive moment."""
@@ -94,12 +101,214 @@ def test_the_error_is_what_callers_catch() -> None:
     assert caught.value.path == "inputs.x"
 
 
+@dataclasses.dataclass
+class Ring:
+    name: str
+    after: "Ring | None" = None
+
+
 def test_a_value_that_contains_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
+    inside: dict[str, Any] = {"a": 1}
+    inside["self"] = (1, [inside])
+    ring = Ring("a")
+    ring.after = ring
 
     assert "contains itself" in refusal(loop, list)
     assert "contains itself" in refusal(loop, Any)
+    assert "contains itself" in refusal(inside, dict)
+    assert "contains itself" in refusal(ring, Ring)
+
+
+def _generator() -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (threading.Lock, "lock"),
+        (_generator, "generator"),
+        (pathlib.Path(os.devnull).open, "TextIOWrapper"),
+    ],
+)
+def test_what_cannot_be_stored_is_named_with_its_place(make: Callable[[], Any], named: str) -> None:
+    culprit = make()
+    try:
+        message = refusal({"a": [1, ("x", {"when": culprit})]}, dict)
+        assert message.startswith(
+            "outputs.o0['a'][1][1]['when']: expected a value that can be stored"
+        )
+        assert named in message
+        assert refusal([1, culprit], list).startswith("outputs.o0[1]: ")
+        assert refusal(Bag([1, {2: culprit}]), Bag).startswith("outputs.o0.things[1][2]: ")
+        assert refusal((0, [culprit]), tuple[int, Any]).startswith("outputs.o0[1][0]: ")
+    finally:
+        getattr(culprit, "close", str)()
+
+
+@dataclasses.dataclass
+class Bag:
+    things: Any
+
+
+@dataclasses.dataclass
+class WithPath:
+    name: str
+    where: pathlib.Path
+
+
+class PathModel(pydantic.BaseModel):
+    where: pathlib.Path | None = None
+
+
+class OwnFormPath(pydantic.BaseModel):
+    where: list[pathlib.PurePosixPath] = []
+
+    @pydantic.field_serializer("where")
+    def shown(self, where: list[pathlib.PurePosixPath]) -> list[str]:
+        return [str(each) for each in where]
+
+
+@pytest.mark.parametrize(
+    ("hint", "place"),
+    [
+        (pathlib.Path, ""),
+        (pathlib.PurePath, ""),
+        (pathlib.PosixPath, ""),
+        (list[pathlib.Path] | None, ""),
+        (WithPath, ".where"),
+        (PathModel, ".where"),
+        (OwnFormPath, ".where"),
+    ],
+)
+def test_paths_are_refused_where_they_are_declared(hint: Any, place: str) -> None:
+    with pytest.raises(
+        TypeTransformerFailedError, match=r"flyte\.io\.File\.from_local\(path\)"
+    ) as caught:
+        _engine.literal_type(hint)
+    assert caught.value.path.endswith(place)
+
+
+def test_a_view_of_memory_is_refused() -> None:
+    message = refusal({"a": (1, [memoryview(b"x")])}, dict)
+    assert message.startswith("outputs.o0['a'][1][0]: expected a value that can be stored")
+    assert "bytes()" in message
+
+
+def test_a_value_of_many_levels_is_refused_and_not_recursed_into() -> None:
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+
+    assert "nested too deeply" in refusal(deep, Any)
+
+
+def test_a_path_is_refused_as_a_value_too() -> None:
+    message = refusal({"a": [pathlib.Path("/x")]}, dict)
+    assert message.startswith(
+        "outputs.o0['a'][0]: expected a value that can be stored, found PosixPath"
+    )
+    assert "flyte.io.File" in message
+    assert "flyte.io.File" in refusal(pathlib.PureWindowsPath("x"), Any)
+
+
+def test_complex_is_refused_with_a_hint() -> None:
+    with pytest.raises(TypeTransformerFailedError, match=r"declare tuple\[float, float\]"):
+        _engine.literal_type(list[complex])
+
+
+@pytest.mark.parametrize(
+    ("hint", "tree", "message"),
+    [
+        (set[Any], [[1]], r"inputs\.x: expected set\[Any\], found list .*unhashable.*hashable"),
+        (dict[list[int], int], {1: 1}, r"inputs\.x\[1\]: expected list\[int\], found int 1"),
+        (
+            tuple[int, str],
+            [1],
+            r"inputs\.x: expected tuple\[int, str\], found 1 items; give exactly 2",
+        ),
+        (tuple[()], [1], r"found 1 items; give exactly 0"),
+        (Color, "blue", r"inputs\.x: expected Color, found str 'blue'; use one of 'red'"),
+        (
+            list[typing.Literal[1, 2]],
+            [1, 3],
+            r"inputs\.x\[1\]: expected Literal\[1, 2\], found int 3",
+        ),
+        (
+            dict[str, Shape],
+            {"a": {"points": [{"when": 5}]}},
+            r"x\['a'\]\.points\[0\]\.when: expected datetime",
+        ),
+        (uuid.UUID, "no", r"inputs\.x: expected UUID, found str 'no'; it cannot be read"),
+        (decimal.Decimal, "x", r"inputs\.x: expected Decimal"),
+        (dt.time, "25:00", r"inputs\.x: expected time, found str '25:00'"),
+        (dt.timedelta, "1 day", r"inputs\.x: expected timedelta, found str '1 day'.*ISO 8601"),
+        (
+            dt.datetime,
+            "2026-01-01T00:00:00[Mars/Base]",
+            r"inputs\.x: expected datetime.*cannot be read",
+        ),
+        (int | dict[str, int], {"a": "b"}, r"inputs\.x\['a'\]: expected int, found str 'b'"),
+    ],
+)
+def test_what_another_client_wrote_wrongly_is_refused_with_its_place(
+    hint: Any, tree: Any, message: str
+) -> None:
+    literal = literals_pb2.Literal()
+    literal.scalar.binary.tag = trees.TAG
+    literal.scalar.binary.value = trees.pack(tree)
+
+    with pytest.raises(TypeTransformerFailedError, match=message):
+        drive(_engine.to_python(literal, hint, "inputs.x"))
+
+
+@pytest.mark.parametrize("data", [b"\xc1", b"\x92\x01", b"\xc7\x01\x63\x00", b"\xc7\x01\x02\xc1"])
+def test_data_that_is_no_tree_is_refused(data: bytes) -> None:
+    literal = literals_pb2.Literal()
+    literal.scalar.binary.tag = trees.TAG
+    literal.scalar.binary.value = data
+
+    with pytest.raises(TypeTransformerFailedError, match=r"inputs\.x: expected msgpack data"):
+        drive(_engine.to_python(literal, Any, "inputs.x"))
+
+
+def test_a_subclass_that_would_lose_something_is_refused() -> None:
+    class Precise(dt.datetime):
+        nanosecond = 5
+
+        def __eq__(self, other: object) -> bool:
+            return getattr(other, "nanosecond", 0) == 5 and super().__eq__(other)
+
+        __hash__ = dt.datetime.__hash__
+
+    assert "would lose something" in refusal(Precise(2026, 1, 1), dt.datetime)
+
+
+def test_hints_of_a_function_s_own_classes_must_be_found() -> None:
+    """With `from __future__ import annotations` a class that is local to a function cannot be found by name."""
+    scope: dict[str, Any] = {}
+    exec(
+        """
+from __future__ import annotations
+import dataclasses
+
+def make():
+    @dataclasses.dataclass
+    class Hidden:
+        x: int
+
+    @dataclasses.dataclass
+    class Holder:
+        hidden: Hidden
+
+    return Holder
+""",
+        scope,
+    )
+    with pytest.raises(TypeTransformerFailedError, match=r"Holder.*'Hidden'.*module's top level"):
+        _engine.literal_type(scope["make"]())
 
 
 def test_a_literal_of_another_type_is_refused() -> None:

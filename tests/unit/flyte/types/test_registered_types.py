@@ -1,6 +1,5 @@
 """Types with a transformer of the user's own: by themselves, in containers, in records, in unions."""
 
-import asyncio
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
@@ -25,8 +24,6 @@ class Roman:
 
 
 class RomanTransformer(TypeTransformer[Roman]):
-    waits = False
-
     def get_literal_type(self, t: Any) -> types_pb2.LiteralType:
         return types_pb2.LiteralType(
             simple=types_pb2.STRING, structure=types_pb2.TypeStructure(tag="roman")
@@ -35,8 +32,6 @@ class RomanTransformer(TypeTransformer[Roman]):
     async def to_literal(
         self, python_val: Roman, python_type: Any, expected: Any
     ) -> literals_pb2.Literal:
-        if self.waits:
-            await asyncio.sleep(0)
         if not python_val.text:
             raise TypeTransformerFailedError("there is no Roman zero")
         primitive = literals_pb2.Primitive(string_value=python_val.text)
@@ -95,14 +90,6 @@ def test_its_complaints_have_a_place(transformer: RomanTransformer) -> None:
         drive(_engine.to_literal([Roman("I"), Roman("")], list[Roman], "outputs.o0"))
     with pytest.raises(TypeTransformerFailedError, match="expected Roman, found str"):
         drive(_engine.to_literal("I", Roman))
-
-
-async def test_it_may_wait_unless_it_is_inside_a_record(transformer: RomanTransformer) -> None:
-    transformer.waits = True
-
-    assert (await _engine.to_literal([Roman("I")], list[Roman])).collection.literals
-    with pytest.raises(TypeTransformerFailedError, match=r"hour: .*inside a record it may not"):
-        await _engine.to_literal(Clock(Roman("I"), []), Clock)
 
 
 def test_a_subclass_uses_the_transformer_of_its_base(transformer: RomanTransformer) -> None:
