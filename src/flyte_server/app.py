@@ -19,6 +19,7 @@ from flyte_server.engine.scheduler import Scheduler
 from flyte_server.executors.process.executor import ProcessExecutor
 from flyte_server.executors.process.options import Options
 from flyte_server.services import registry
+from flyte_server.services.caching.outputs import FileOutputs
 from flyte_server.services.directory import Directory
 from flyte_server.services.http.asgi import App, Receive, Scope, Send
 from flyte_server.services.launch.specs import StoredLaunchSpecs
@@ -99,7 +100,8 @@ class ControlPlane:
             database = await asyncio.to_thread(Database.open, self._settings.database)
             stack.callback(database.close)
             bus = Bus()
-            engine = Engine(database, bus, self._outside.clock)
+            outputs = FileOutputs(self._settings.data.resolve())
+            engine = Engine(database, bus, self._outside.clock, outputs=outputs)
             stack.push_async_callback(engine.close)
             await self._compose(database, bus, engine, stack)
             yield
@@ -109,6 +111,7 @@ class ControlPlane:
     ) -> None:
         settings, clock = self._settings, self._outside.clock
         store = LocalBlobs(settings.data, blobs.load_key(settings.signing_key), clock)
+        stack.callback(store.close)
         directory = Directory(database)
 
         async def report(event: Event) -> None:

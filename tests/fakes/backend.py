@@ -24,6 +24,7 @@ from flyteidl2.task import common_pb2
 from flyteidl2.workflow.state_service_pb2 import ActionUpdate
 
 from flyte import errors, storage
+from flyte._runtime.carriers import StorageCarrier
 from flyte._task import TaskTemplate
 from flyte._wire import failures, values
 
@@ -127,8 +128,10 @@ def performing(*tasks: TaskTemplate) -> Answer:
 
 def _perform(task: Any, inputs: common_pb2.Inputs, action: Action, directory: str) -> ActionUpdate:
     async def perform() -> common_pb2.Outputs:
-        returned = await task.execute(**await values.arguments(task.interface, inputs))
-        return await values.outputs(task.interface, returned)
+        carrier = StorageCarrier(action.run_output_base)
+        arguments = await values.arguments(task.interface, inputs, carrier=carrier)
+        returned = await task.execute(**arguments)
+        return await values.outputs(task.interface, returned, carrier=carrier)
 
     try:
         outputs = _stepped(perform())

@@ -16,6 +16,8 @@ class FakePlane:
     """
 
     endpoint = "http://fake:1"
+    http = None
+    """Transfers use connections of their own."""
 
     def __init__(self) -> None:
         self.answers: dict[str, deque[Any]] = defaultdict(deque)
@@ -39,6 +41,10 @@ class FakePlane:
         if method.startswith("_"):
             raise AttributeError(method)
         return self._opened(method) if method in self.streams else self._called(method)
+
+    async def own(self, service: str, method: str, payload: Any) -> Any:
+        """A call of a service of ours; its answers are prepared under `Service/Method`."""
+        return await self._called(f"{service}/{method}")(payload)
 
     def _called(self, method: str) -> Any:
         async def call(request: Any) -> Any:

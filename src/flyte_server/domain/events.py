@@ -71,4 +71,32 @@ class TimedOut:
     message: str
 
 
-Event = Claimed | Started | Succeeded | Failed | Lost | AbortRequested | TimedOut
+@dataclass(frozen=True, slots=True)
+class TurnCame:
+    """Nobody executes what a waiting action would: it is its turn."""
+
+    key: ActionKey
+    stale_source: str | None = None
+    """Maker of a cache entry that was found and cannot be used; it is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInCache:
+    """The result that an action waited for is there."""
+
+    key: ActionKey
+    source: str
+    output_uri: str
+
+
+Event = (
+    Claimed
+    | Started
+    | Succeeded
+    | Failed
+    | Lost
+    | AbortRequested
+    | TimedOut
+    | TurnCame
+    | FoundInCache
+)

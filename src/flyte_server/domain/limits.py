@@ -40,7 +40,7 @@ def applies(action: Action, code: str) -> bool:
     if code == MAX_RUNTIME:
         return action.phase is Phase.RUNNING
     if code == MAX_QUEUED:
-        return action.phase in WAITING
+        return _is_queued(action)
     return True
 
 
@@ -51,10 +51,15 @@ def _limits(action: Action) -> list[tuple[int, str]]:
         found.append((_later(action.created_at, policy.deadline_seconds), DEADLINE))
     if policy.max_runtime_seconds and action.attempt_started_at is not None:
         found.append((_later(action.attempt_started_at, policy.max_runtime_seconds), MAX_RUNTIME))
-    if policy.max_queued_seconds and action.phase in WAITING:
+    if policy.max_queued_seconds and _is_queued(action):
         since = max(action.queued_at, action.due_at)
         found.append((_later(since, policy.max_queued_seconds), MAX_QUEUED))
     return found
+
+
+def _is_queued(action: Action) -> bool:
+    """Whether it waits for a slot; one that waits for an equal action's result is not late."""
+    return action.phase in WAITING and not action.waits_for_turn
 
 
 def _later(at: int, seconds: float) -> int:

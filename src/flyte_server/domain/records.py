@@ -34,6 +34,14 @@ class Policy:
     """Per attempt until it is claimed, a retry's backoff not counted; 0: no limit."""
     deadline_seconds: float = 0.0
     """From creation over all attempts; 0: no limit."""
+    cache_max_age_seconds: float = 0.0
+    """How old a cached result may be; 0: any age."""
+    cache_serialize: bool = False
+    """Of equal actions at the same time one executes, the others wait for its result."""
+    cache_everywhere: bool = False
+    """Results of other projects and domains count too."""
+    output_count: int | None = None
+    """How many outputs a result has; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,8 @@ class Action:
     cache_key: str | None = None
     cache_status: CacheStatus = CacheStatus.DISABLED
     cache_source: str | None = None
-    """`run/action/attempt` that produced a hit."""
+    """`run/action/attempt` whose outputs were found, `project/domain/` before it if those are others.  Of a hit: where
+    its outputs are from.  Else: an entry that was too old, or whose outputs are gone."""
     attempt: int = 0
     """Number of the current attempt, from 1; 0 before the first."""
     token: str = ""
@@ -117,10 +126,18 @@ class Action:
     """Grows by one with every save; a save of an older version fails."""
     seq: int = 0
     """The run's counter at the last save."""
+    serial_key: str | None = None
+    """Of the actions that have the same, one executes and the others wait; None: it waits for nobody."""
 
     @property
     def key(self) -> ActionKey:
         return ActionKey(self.run_id, self.name)
+
+    @property
+    def waits_for_turn(self) -> bool:
+        """Whether it waits for the result of an equal action; it holds no slot then."""
+        is_waiting = self.phase is Phase.WAITING_FOR_RESOURCES and self.attempt == 0
+        return is_waiting and self.serial_key is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +181,7 @@ class CacheEntry:
     attempt: int
     output_uri: str
     created_at: int
+    task_name: str = ""
     replaces: bool = False
     """Replace an entry that exists; else the first one stays."""
 

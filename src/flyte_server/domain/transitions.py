@@ -17,10 +17,12 @@ from flyte_server.domain.events import (
     Claimed,
     Event,
     Failed,
+    FoundInCache,
     Lost,
     Started,
     Succeeded,
     TimedOut,
+    TurnCame,
 )
 from flyte_server.domain.phases import LIVE, Blame, CacheStatus, Phase
 from flyte_server.domain.records import Action, Attempt, AttemptKey, CacheEntry, Failure
@@ -68,22 +70,35 @@ def _dispatch(action: Action, event: Event, now_us: int) -> Decision:
             decision = _claimed(action, event, now_us)
         case Started():
             decision = _started(action, event)
-        case Succeeded():
-            decision = _ended(action, event, None, now_us)
-        case Failed():
-            decision = _ended(action, event, event.failure, now_us)
-        case Lost():
-            lost = Failure(WORKER_LOST, event.reason, Blame.SYSTEM)
-            decision = _ended(action, event, lost, now_us)
+        case Succeeded() | Failed() | Lost():
+            decision = _ended(action, event, _reported(event), now_us)
         case AbortRequested():
             decision = _abort_requested(action, event, now_us)
         case TimedOut():
             decision = _timed_out(action, event, now_us)
+        case TurnCame() | FoundInCache():
+            decision = _waited(action, event, now_us)
     return decision
 
 
+def _waited(action: Action, event: TurnCame | FoundInCache, now_us: int) -> Decision:
+    if not action.waits_for_turn:
+        return _ignore(action, f"{action.name} is {action.phase} and waits for no equal action")
+    if isinstance(event, TurnCame):
+        turned = replace(action, phase=Phase.QUEUED, queued_at=now_us)
+        return Decision(replace(turned, cache_source=event.stale_source))
+    hit = replace(
+        action,
+        cache_status=CacheStatus.HIT,
+        cache_source=event.source,
+        output_uri=event.output_uri,
+        started_at=now_us,
+    )
+    return Decision(_finish(hit, Phase.SUCCEEDED, now_us, None))
+
+
 def _claimed(action: Action, event: Claimed, now_us: int) -> Decision:
-    if action.phase not in limits.WAITING:
+    if action.phase not in limits.WAITING or action.waits_for_turn:
         return _ignore(action, f"{action.name} is {action.phase}, not queued")
     if action.due_at > now_us:
         return _ignore(action, f"{action.name} is not due yet")
@@ -125,6 +140,16 @@ def _started(action: Action, event: Started) -> Decision:
     return Decision(running, replace(attempt, worker=event.worker, pid=event.pid))
 
 
+def _reported(event: Succeeded | Failed | Lost) -> Failure | None:
+    match event:
+        case Failed():
+            return event.failure
+        case Lost():
+            return Failure(WORKER_LOST, event.reason, Blame.SYSTEM)
+        case Succeeded():
+            return None
+
+
 def _ended(
     action: Action, event: Succeeded | Failed | Lost, failure: Failure | None, now_us: int
 ) -> Decision:
@@ -158,7 +183,8 @@ def _succeeded(action: Action, attempt: Attempt, at: int) -> Decision:
         attempt=action.attempt,
         output_uri=action.output_uri,
         created_at=at,
-        replaces=action.cache_status is CacheStatus.SKIPPED,
+        task_name=action.task_name,
+        replaces=action.cache_status is CacheStatus.SKIPPED or action.cache_source is not None,
     )
     populated = replace(action, cache_status=CacheStatus.POPULATED)
     return Decision(_finish(populated, Phase.SUCCEEDED, at, None), attempt, entry)

@@ -16,10 +16,18 @@ from flyte_server.clock import Clock
 from flyte_server.domain import errors, ids, transitions
 from flyte_server.domain.capacity import ROOT_PATIENCE_US, Capacity
 from flyte_server.domain.commands import NewAction, NewRun, NewTrace
-from flyte_server.domain.events import AbortRequested, Claimed, Event, TimedOut
+from flyte_server.domain.events import (
+    AbortRequested,
+    Claimed,
+    Event,
+    FoundInCache,
+    TimedOut,
+    TurnCame,
+)
 from flyte_server.domain.records import Action, ActionKey, Run
-from flyte_server.engine import intake
+from flyte_server.engine import caching, intake
 from flyte_server.engine.bus import Bus, Topic
+from flyte_server.engine.ports import Outputs
 from flyte_server.engine.unit import Unit
 from flyte_server.store import actions
 from flyte_server.store.database import Database
@@ -61,6 +69,13 @@ class _Done:
     must_last: bool
 
 
+class _TrustedOutputs:
+    """Implements `Outputs` where nobody can look: what was written is there."""
+
+    def problem(self, output_uri: str, count: int | None) -> str | None:
+        return None
+
+
 class Engine:
     """Takes work in and moves actions, one transaction after the other.
 
@@ -77,12 +92,14 @@ class Engine:
         bus: Bus,
         clock: Clock,
         *,
+        outputs: Outputs | None = None,
         new_token: Callable[[], str] = ids.random_token,
         new_run_name: Callable[[], str] = ids.random_run_name,
     ) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
+        self._outputs = outputs or _TrustedOutputs()
         self._new_token = new_token
         self._new_run_name = new_run_name
         self._waiting: list[_Item] = []
@@ -189,7 +206,7 @@ class Engine:
     async def _commit(self, batch: list[_Item]) -> None:
         works = [item.work for item in batch]
         try:
-            done = await self._database.write(_transact, works, self._clock.now_us())
+            done = await self._database.write(_transact, works, self._clock.now_us(), self._outputs)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to one caller
             await self._commit_apart(batch, error)
             return
@@ -229,8 +246,8 @@ def _answer(item: _Item, result: object) -> None:
         item.answer.set_result(result)
 
 
-def _transact(connection: Connection, works: list[Work], now_us: int) -> _Done:
-    unit = Unit(connection, now_us)
+def _transact(connection: Connection, works: list[Work], now_us: int, outputs: Outputs) -> _Done:
+    unit = Unit(connection, now_us, outputs)
     answers: list[Answer[object]] = []
     for work in works:
         try:
@@ -287,13 +304,24 @@ def _abort(
 def _claim(unit: Unit, *, capacity: Capacity, new_token: Callable[[], str]) -> Answer[Claims]:
     unit.flush()
     now = unit.now_us
-    free = capacity.free(actions.busy(unit.connection))
+    busy, is_waiting = actions.occupancy(unit.connection)
+    more = is_waiting and _give_turns(unit)
+    free = capacity.free(busy)
     due = actions.due(unit.connection, now_us=now, root_patience_us=ROOT_PATIENCE_US, limit=free)
     for action in unit.adopt(due):
         _move(unit, action, Claimed(action.key, new_token()))
-    next_due_at = actions.next_due_at(unit.connection, now)
+    next_due_at = now if more else actions.next_due_at(unit.connection, now)
     keys = [action.key for action in due]
     return lambda: Claims([unit.current(key) for key in keys], next_due_at)
+
+
+def _give_turns(unit: Unit) -> bool:
+    """Move actions that waited for an equal one; tells whether there are more of them."""
+    events, more = caching.turns(unit)
+    for event in events:
+        _move(unit, unit.current(event.key), event)
+    unit.flush()
+    return more
 
 
 def _move(unit: Unit, action: Action, event: Event) -> None:
@@ -309,6 +337,6 @@ def _move(unit: Unit, action: Action, event: Event) -> None:
 
 
 def _key(event: Event) -> ActionKey:
-    if isinstance(event, Claimed | AbortRequested | TimedOut):
+    if isinstance(event, Claimed | AbortRequested | TimedOut | TurnCame | FoundInCache):
         return event.key
     return ActionKey(event.attempt.run_id, event.attempt.action)

@@ -11,8 +11,9 @@ from flyte_server.domain.commands import NewAction, NewRun, NewTrace
 from flyte_server.domain.ids import ROOT_ACTION, attempt_uri
 from flyte_server.domain.phases import CacheStatus, Kind, Phase
 from flyte_server.domain.records import Action, ActionKey, Run
+from flyte_server.engine import caching
 from flyte_server.engine.unit import Unit
-from flyte_server.store import cache, runs
+from flyte_server.store import runs
 
 
 def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> ActionKey:
@@ -198,24 +199,33 @@ def _new_action(unit: Unit, run: Run, command: NewAction) -> Action:
         queued_at=now,
     )
     if action.cache_key is not None:
-        action = _looked_up(unit, run, action, overwrite=command.overwrite_cache)
+        action = _looked_up(unit, run, _serialized(run, action), overwrite=command.overwrite_cache)
     limit_at = limits.next_at(action)
     return action if limit_at is None else replace(action, limit_at=limit_at)
 
 
+def _serialized(run: Run, action: Action) -> Action:
+    if not action.policy.cache_serialize or action.cache_key is None:
+        return action
+    everywhere = action.policy.cache_everywhere
+    key = caching.serial_key(run, action.cache_key, everywhere=everywhere)
+    return replace(action, serial_key=key)
+
+
 def _looked_up(unit: Unit, run: Run, action: Action, *, overwrite: bool) -> Action:
-    if overwrite or action.cache_key is None:
+    if overwrite:
         return replace(action, cache_status=CacheStatus.SKIPPED)
-    found = cache.load(unit.connection, run, action.cache_key)
+    found, stale_source = caching.look_up(unit, run, action)
     if found is None:
-        return replace(action, cache_status=CacheStatus.MISS)
-    source, output_uri = found
+        missed = replace(action, cache_status=CacheStatus.MISS, cache_source=stale_source)
+        waits = caching.may_wait(unit, action)
+        return replace(missed, phase=Phase.WAITING_FOR_RESOURCES) if waits else missed
     return replace(
         action,
         phase=Phase.SUCCEEDED,
         cache_status=CacheStatus.HIT,
-        cache_source=source,
-        output_uri=output_uri,
+        cache_source=found.source,
+        output_uri=found.output_uri,
         started_at=unit.now_us,
         ended_at=unit.now_us,
     )

@@ -46,6 +46,21 @@ class Exit:
     detail: str = ""
 
 
+class Outputs(Protocol):
+    """Looks at what an earlier attempt has left, before it is used again."""
+
+    def problem(self, output_uri: str, count: int | None) -> str | None:
+        """Why the outputs in an attempt's directory cannot be used; None if they can.
+
+        Called on the writer's thread, once per hit: it must be quick.
+
+        Args:
+            output_uri: the directory.
+            count: how many outputs there must be; None: not known.
+        """
+        ...
+
+
 class LaunchSpecs(Protocol):
     """Makes the launch specification of an action's current attempt (reads the stored spec)."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flyte_server.domain.phases import LIVE, Phase
 from flyte_server.domain.records import Action, ActionKey, Attempt, CacheEntry, Run
 from flyte_server.engine import bus
+from flyte_server.engine.ports import Outputs
 from flyte_server.store import actions, cache, runs, specs
 from flyte_server.store.rows import Connection
 
@@ -19,9 +20,10 @@ class Unit:
     times is written once.
     """
 
-    def __init__(self, connection: Connection, now_us: int) -> None:
+    def __init__(self, connection: Connection, now_us: int, outputs: Outputs) -> None:
         self.connection = connection
         self.now_us = now_us
+        self.outputs = outputs
         self.topics: set[bus.Topic] = set()
         self.must_last = False
         """Whether somebody outside is told something that a power cut must not take back: that a run was accepted, or
@@ -166,6 +168,6 @@ class Unit:
 
 
 def _frees_or_wants_slot(action: Action, old: Action | None) -> bool:
-    if action.phase is Phase.QUEUED:
+    if action.phase is Phase.QUEUED or action.serial_key is not None:
         return True
     return old is not None and old.phase in LIVE and action.phase not in LIVE

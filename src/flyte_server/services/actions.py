@@ -45,7 +45,6 @@ class ChildUpdates(Generic[M]):
     """
 
     pause_seconds = HEARTBEAT_SECONDS
-    rest_seconds = 0.01
     over = False
 
     def __init__(
@@ -62,15 +61,22 @@ class ChildUpdates(Generic[M]):
         self._parent = parent
         self._update = update
         self._cursor = 0
+        self._known: set[str] = set()
         self._is_first = True
         self.heartbeat = sentinel
         self.topic: Topic = run_topic(facts.run.id)
+
+    @property
+    def rest_seconds(self) -> float:
+        """Two children are told of at once; changes of fifty and more are gathered for 10 ms."""
+        return min(0.01, 0.0002 * len(self._known))
 
     async def look(self) -> Iterable[M]:
         changed = await self._database.read(
             rows.children_since, self._facts.run.id, self._parent, self._cursor
         )
         self._cursor = max((action.seq for action in changed), default=self._cursor)
+        self._known.update(action.name for action in changed)
         messages = (self._update(action) for action in changed)
         if not self._is_first:
             return messages

@@ -9,13 +9,13 @@ from typing import Any
 from connectrpc.request import RequestContext
 from flyteidl2.dataproxy import dataproxy_service_connect, dataproxy_service_pb2
 from flyteidl2.logs.dataplane import payload_pb2
-from google.protobuf.duration_pb2 import Duration
 
 from flyte_server.blobs import Link, LocalBlobs
-from flyte_server.clock import Clock
 from flyte_server.domain.errors import Invalid, NotFound
 from flyte_server.domain.records import Action
+from flyte_server.services import links
 from flyte_server.services.directory import Directory
+from flyte_server.services.links import Links
 from flyte_server.services.logs import LogTails
 from flyte_server.services.runs import details
 from flyte_server.services.runs.creation import InputStore
@@ -27,29 +27,7 @@ from flyte_server.services.wire.ids import ProjectName
 Context = RequestContext[Any, Any]
 
 REPORT_FILE = "report.html"
-_DEFAULT_SECONDS = 900
-_LONGEST_SECONDS = 24 * 3600
 _MD5_BYTES = 16
-
-
-class Links:
-    """Makes signed links that lead back to this server, by the name under which the client knows
-    it."""
-
-    def __init__(self, blobs: LocalBlobs, clock: Clock, endpoint: str) -> None:
-        self._blobs = blobs
-        self._clock = clock
-        self._endpoint = endpoint
-
-    def expiry(self, asked: Duration) -> int:
-        """When a link ends (microseconds): as asked for, at most a day from now."""
-        seconds = times.seconds(asked) or _DEFAULT_SECONDS
-        return self._clock.now_us() + int(min(max(seconds, 1), _LONGEST_SECONDS) * 1_000_000)
-
-    def url(self, link: Link, ctx: Context) -> str:
-        """The link as a URL."""
-        host = ctx.request_headers().get("host")
-        return f"{f'http://{host}' if host else self._endpoint}{self._blobs.sign(link)}"
 
 
 class DataProxyService(dataproxy_service_connect.DataProxyService):
@@ -79,10 +57,10 @@ class DataProxyService(dataproxy_service_connect.DataProxyService):
     ) -> dataproxy_service_pb2.CreateUploadLocationResponse:
         path = _upload_path(request)
         md5 = base64.b64encode(request.content_md5).decode()
-        expires_at = self._links.expiry(request.expires_in)
-        link = Link("PUT", path, expires_at, md5)
+        expires_at = self._links.expiry(times.seconds(request.expires_in))
+        link = Link("PUT", path, expires_at, md5, request.content_length or None)
         return dataproxy_service_pb2.CreateUploadLocationResponse(
-            signed_url=self._links.url(link, ctx),
+            signed_url=self._links.url(link, ctx.request_headers()),
             native_url=str(self._blobs.confined(path)),
             expires_at=times.timestamp(expires_at),
             headers={"Content-MD5": md5} if md5 else {},
@@ -110,9 +88,10 @@ class DataProxyService(dataproxy_service_connect.DataProxyService):
             raise NotFound(
                 f"There is no file at {uri} (yet); it appears when the attempt has written it."
             )
-        expires_at = self._links.expiry(request.expires_in)
+        expires_at = self._links.expiry(times.seconds(request.expires_in))
+        link = Link("GET", path, expires_at)
         urls = dataproxy_service_pb2.PreSignedURLs(
-            signed_url=[self._links.url(Link("GET", path, expires_at), ctx)],
+            signed_url=[self._links.url(link, ctx.request_headers())],
             expires_at=times.timestamp(expires_at),
         )
         return dataproxy_service_pb2.CreateDownloadLinkResponse(pre_signed_urls=urls)
@@ -181,14 +160,7 @@ def _upload_path(request: dataproxy_service_pb2.CreateUploadLocationRequest) -> 
         )
     folder = request.filename_root or (md5.hex() if md5 else secrets.token_hex(_MD5_BYTES))
     name = request.filename or "content"
-    project = ids.name(request.project, where="project")
-    domain = ids.name(request.domain, where="domain")
-    path = posixpath.normpath(f"{folder}/{name}")
-    if path.startswith(("/", "..")) or path == ".":
-        raise Invalid(
-            f"filename {name!r} in {folder!r} is no path below the uploads; choose another."
-        )
-    return f"uploads/{project}/{domain}/{path}"
+    return links.upload_path(request.project, request.domain, f"{folder}/{name}")
 
 
 def _log_lines(lines: list[payload_pb2.LogLine]) -> dataproxy_service_pb2.TailLogsResponse:

@@ -12,7 +12,8 @@ from flyteidl2.task import run_pb2
 from flyte_server.domain.errors import NotFound
 from flyte_server.domain.records import Action, ActionKey, Run
 from flyte_server.services.recent import Recent
-from flyte_server.services.wire import commands, times
+from flyte_server.services.wire import times
+from flyte_server.services.wire.commands import CacheUse
 from flyte_server.services.wire.ids import ActionName, RunName
 from flyte_server.store import actions, runs
 from flyte_server.store.database import Database
@@ -25,7 +26,7 @@ class RunFacts:
     """A run and what its actions inherit."""
 
     run: Run
-    overwrites_cache: bool
+    cache: CacheUse
     environment: Mapping[str, str]
     """Variables of all its tasks."""
     raw_data_prefix: str
@@ -106,7 +107,7 @@ class Directory:
         started = spec.HasField("run_start_time")
         facts = RunFacts(
             run=run,
-            overwrites_cache=commands.overwrites_cache(spec),
+            cache=CacheUse.of(spec),
             environment={pair.key: pair.value for pair in spec.envs.values},
             raw_data_prefix=spec.raw_data_storage.raw_data_prefix.rstrip("/"),
             start_time=times.micros(spec.run_start_time) if started else run.created_at,

@@ -59,9 +59,7 @@ class Intake:
             deployed = await self._tasks.deployed(ids.task(message.task.id))
             message.task.spec.CopyFrom(deployed.spec)
             task = deployed.name
-        return await self._engine.enqueue(
-            facts.run.id, commands.child(message, task, overwrite_cache=facts.overwrites_cache)
-        )
+        return await self._engine.enqueue(facts.run.id, commands.child(message, task, facts.cache))
 
     async def _trace(self, message: actions_service_pb2.Action, facts: RunFacts) -> bool:
         failed = commands.trace_phase(message.trace) is Phase.FAILED

@@ -22,6 +22,7 @@ from flyte_server.blobs import LINK_PREFIX, LocalBlobs
 from flyte_server.clock import Clock
 from flyte_server.engine.engine import Engine
 from flyte_server.services import actions, dataproxy, logs, projects, single_machine, tasks
+from flyte_server.services.caching.explanations import Explanations
 from flyte_server.services.directory import Directory
 from flyte_server.services.faults import Faults
 from flyte_server.services.http import asgi, encoding
@@ -30,6 +31,10 @@ from flyte_server.services.http.gathering import Gathered
 from flyte_server.services.http.guard import Guard
 from flyte_server.services.http.transfers import Transfers
 from flyte_server.services.intake import Intake
+from flyte_server.services.links import Links
+from flyte_server.services.own.cache import CacheService
+from flyte_server.services.own.data import DataService
+from flyte_server.services.own.frame import OwnApplication
 from flyte_server.services.runs.creation import Creation, InputStore
 from flyte_server.services.runs.details import Details
 from flyte_server.services.runs.service import RunService
@@ -79,6 +84,7 @@ def services(parts: Parts) -> list[ServiceApp]:
     project_book = projects.ProjectBook(database)
     task_book = tasks.TaskBook(database)
     inputs = InputStore(parts.blobs)
+    links = Links(parts.blobs, parts.clock, settings.endpoint)
     details = Details(database, directory, parts.blobs, views)
     children = actions.ChildWatch(database, directory, watching)
     intake = Intake(engine, directory, task_book, parts.clock)
@@ -110,7 +116,7 @@ def services(parts: Parts) -> list[ServiceApp]:
                 parts.blobs,
                 directory,
                 task_book,
-                links=dataproxy.Links(parts.blobs, parts.clock, settings.endpoint),
+                links=links,
                 inputs=inputs,
                 details=details,
                 logs=tails,
@@ -125,6 +131,8 @@ def services(parts: Parts) -> list[ServiceApp]:
         (IdentityServiceASGIApplication, single_machine.IdentityService(settings.user)),
         (ClusterServiceASGIApplication, single_machine.ClusterService()),
         (ImageServiceASGIApplication, single_machine.ImageService()),
+        (OwnApplication, DataService(parts.blobs, links, witness=settings.signing_key)),
+        (OwnApplication, CacheService(directory, Explanations(database, directory, parts.blobs))),
     ]
     return [_application(kind, service, settings) for kind, service in made]
 

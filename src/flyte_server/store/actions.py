@@ -127,9 +127,30 @@ def save_attempts(connection: Connection, records: Sequence[Attempt]) -> None:
         _statements.save_attempts(connection, [rows.attempt_params(record) for record in records])
 
 
-def busy(connection: Connection) -> int:
-    """Slots in use: living attempts, but not those whose actions wait for children."""
-    return _statements.busy(connection)
+def occupancy(connection: Connection) -> tuple[int, bool]:
+    """Slots in use (living attempts, but not those whose actions wait for children), and whether any action waits for
+    an equal one."""
+    busy, waiting = _statements.occupancy(connection)
+    return busy, bool(waiting)
+
+
+def free_to_turn(connection: Connection, limit: int) -> list[Action]:
+    """Actions that wait for an equal one although none executes; equal ones together, the oldest first."""
+    return [rows.action(row) for row in _statements.free_to_turn(connection, limit=limit)]
+
+
+def executes(connection: Connection, serial_key: str) -> Action | None:
+    """The action for which the others of a serial key wait."""
+    row = _statements.executes(connection, serial_key=serial_key)
+    return None if row is None else rows.action(row)
+
+
+def waits_for(connection: Connection, serial_key: str, key: ActionKey) -> bool:
+    """Whether what executes a serial key cannot end before an action ends: that one must not wait for it."""
+    found = _statements.waits_for(
+        connection, serial_key=serial_key, run_id=key.run_id, name=key.name
+    )
+    return found is not None
 
 
 def due(connection: Connection, *, now_us: int, root_patience_us: int, limit: int) -> list[Action]:

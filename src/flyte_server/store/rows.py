@@ -70,6 +70,7 @@ def action_changes(record: Action, expected: int) -> Params:
         "phase": record.phase.value,
         "output_uri": record.output_uri,
         "cache_status": record.cache_status.value,
+        "cache_source": record.cache_source,
         "attempt": record.attempt,
         "token": record.token,
         "user_failures": record.user_failures,
@@ -105,7 +106,7 @@ def action_params(record: Action) -> Params:
         "input_uri": record.input_uri,
         "output_base": record.output_base,
         "cache_key": record.cache_key,
-        "cache_source": record.cache_source,
+        "serial_key": record.serial_key,
     }
 
 

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -68,8 +68,8 @@ class Plane:
 
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Plane]:
-    listener = socket.create_server(("127.0.0.1", settings.port))
-    settings = Settings(home=settings.home, port=listener.getsockname()[1], user="tester")
+    listener = socket.create_server((settings.host, settings.port))
+    settings = replace(settings, port=listener.getsockname()[1], user="tester")
     executor = FakeExecutor(RealClock())
 
     def make_executor(_settings: object, report: object, *_rest: object) -> FakeExecutor:

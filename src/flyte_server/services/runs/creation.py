@@ -17,7 +17,7 @@ from flyte_server.engine.engine import Engine
 from flyte_server.services import faults
 from flyte_server.services.projects import ProjectBook
 from flyte_server.services.tasks import TaskBook
-from flyte_server.services.wire import commands, ids, specs
+from flyte_server.services.wire import commands, identities, ids, specs
 from flyte_server.services.wire.ids import ProjectName, TaskName
 
 
@@ -43,7 +43,7 @@ class InputStore:
         folder = f"uploads/{project.project}/{project.domain}/inputs/{files.digest(content)}"
         written = await self._blobs.write(f"{folder}/{commands.INPUTS_FILE}", content)
         return common_run_pb2.OffloadedInputData(
-            uri=posixpath.dirname(written), inputs_hash=specs.inputs_hash(inputs, ignored=ignored)
+            uri=posixpath.dirname(written), inputs_hash=identities.input_hash(inputs, ignored)
         )
 
 
@@ -81,7 +81,7 @@ class Creation:
             input_uri=posixpath.join(inputs.uri, commands.INPUTS_FILE),
             inputs_hash=inputs.inputs_hash,
             output_base=self._output_base(run_spec, project, name),
-            overwrite_cache=commands.overwrites_cache(run_spec),
+            cache=commands.CacheUse.of(run_spec),
         )
         await self._projects.ensure(project.project)
         return await self._engine.create_run(

@@ -99,7 +99,7 @@ class Views:
         message = run_definition_pb2.ActionDetails(
             id=ids.action_id(run, action.name),
             status=status(action),
-            attempts=[attempt(action, one) for one in attempts] or [_only_attempt(action)],
+            attempts=[attempt(action, one) for one in attempts] or [_only_attempt(run, action)],
         )
         if action.kind is Kind.TRACE:
             message.trace.MergeFromString(spec)
@@ -209,7 +209,7 @@ def _task_id(run: Run, action: Action) -> ids.task_definition_pb2.TaskIdentifier
     return ids.task_id(ids.TaskName(run.project, run.domain, action.task_name, action.task_version))
 
 
-def _only_attempt(action: Action) -> run_definition_pb2.ActionAttempt:
+def _only_attempt(run: Run, action: Action) -> run_definition_pb2.ActionAttempt:
     """The attempt of an action that no process was started for: queued still, a trace, or a cache
     hit."""
     message = run_definition_pb2.ActionAttempt(
@@ -223,20 +223,34 @@ def _only_attempt(action: Action) -> run_definition_pb2.ActionAttempt:
         cluster=ids.ORG,
     )
     if action.cache_status is CacheStatus.HIT and action.cache_source:
-        message.cache_metadata.CopyFrom(_cache_metadata(action.cache_source))
+        source = ids.AttemptName.of_cache(action.cache_source, run)
+        message.cache_metadata.CopyFrom(_cache_metadata(source))
+    if action.waits_for_turn:
+        message.cluster_events.append(_waits(action))
     return message
 
 
-def _cache_metadata(source: str) -> cache_pb2.CacheMetadata:
+def _cache_metadata(source: ids.AttemptName) -> cache_pb2.CacheMetadata:
     message = cache_pb2.CacheMetadata()
-    run_name, _, rest = source.partition("/")
-    action_name, _, number = rest.partition("/")
+    run = source.action.run
     producer = message.source_action_attempt
     producer.action_id.run.org = ids.ORG
-    producer.action_id.run.name = run_name
-    producer.action_id.name = action_name
-    producer.attempt = int(number) if number.isdecimal() else 1
+    producer.action_id.run.project = run.project
+    producer.action_id.run.domain = run.domain
+    producer.action_id.run.name = run.name
+    producer.action_id.name = source.action.name
+    producer.attempt = source.number
     return message
+
+
+def _waits(action: Action) -> run_definition_pb2.ClusterEvent:
+    """Why an action that could start does not."""
+    return run_definition_pb2.ClusterEvent(
+        occurred_at=times.timestamp(action.queued_at),
+        type=run_definition_pb2.ClusterEvent.TYPE_NORMAL,
+        reason="WaitsForEqualAction",
+        message="An equal action is executed now; its task asks for one at a time: Cache(serialize=True).",
+    )
 
 
 def _outputs(uri: str, phase: Phase) -> common_pb2.OutputReferences | None:

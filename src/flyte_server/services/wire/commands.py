@@ -1,6 +1,7 @@
 """Requests that bring actions in, to the engine's commands."""
 
 import posixpath
+from dataclasses import dataclass
 
 from flyteidl2.actions import actions_service_pb2
 from flyteidl2.task import run_pb2, task_definition_pb2
@@ -17,10 +18,23 @@ OUTPUTS_FILE = "outputs.pb"
 INPUTS_FILE = "inputs.pb"
 
 
-def overwrites_cache(spec: run_pb2.RunSpec) -> bool:
-    """Whether all actions of a run execute although the cache has an entry, and replace the
-    entry."""
-    return spec.overwrite_cache or spec.cache_config.overwrite_cache
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What a run wants of the cache."""
+
+    overwrites: bool = False
+    """All its actions execute although the cache has an entry, and replace the entry."""
+    everywhere: bool = False
+    """Results of other projects and domains count too."""
+
+    @classmethod
+    def of(cls, spec: run_pb2.RunSpec) -> "CacheUse":
+        """As the run's specification says; without a word, results are looked for everywhere."""
+        scope = spec.cache_config.cache_lookup_scope
+        return cls(
+            overwrites=spec.overwrite_cache or spec.cache_config.overwrite_cache,
+            everywhere=scope != run_pb2.CACHE_LOOKUP_SCOPE_PROJECT_DOMAIN,
+        )
 
 
 def root(
@@ -30,7 +44,7 @@ def root(
     input_uri: str,
     inputs_hash: str,
     output_base: str,
-    overwrite_cache: bool,
+    cache: CacheUse,
 ) -> NewAction:
     """The root action of a run."""
     return NewAction(
@@ -44,14 +58,12 @@ def root(
         input_uri=input_uri,
         output_base=output_base,
         cache_key=specs.root_cache_key(spec.task_template, task.name, inputs_hash),
-        overwrite_cache=overwrite_cache,
-        policy=specs.policy(spec.task_template.metadata),
+        overwrite_cache=cache.overwrites or specs.executes_always(spec.task_template),
+        policy=specs.policy(spec.task_template, cache_everywhere=cache.everywhere),
     )
 
 
-def child(
-    message: actions_service_pb2.Action, task: TaskName, *, overwrite_cache: bool
-) -> NewAction:
+def child(message: actions_service_pb2.Action, task: TaskName, cache: CacheUse) -> NewAction:
     """A task that a running action calls."""
     spec = message.task.spec
     key = message.task.cache_key.value if spec.task_template.metadata.discoverable else ""
@@ -69,8 +81,8 @@ def child(
             message.run_output_base, "action.run_output_base", "the directory of the run's actions"
         ).rstrip("/"),
         cache_key=key or None,
-        overwrite_cache=overwrite_cache,
-        policy=specs.policy(spec.task_template.metadata),
+        overwrite_cache=cache.overwrites or specs.executes_always(spec.task_template),
+        policy=specs.policy(spec.task_template, cache_everywhere=cache.everywhere),
     )
 
 

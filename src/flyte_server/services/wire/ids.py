@@ -40,6 +40,20 @@ class ActionName(NamedTuple):
     name: str
 
 
+class AttemptName(NamedTuple):
+    """An attempt's full name."""
+
+    action: ActionName
+    number: int
+
+    @classmethod
+    def of_cache(cls, source: str, run: Run) -> "AttemptName":
+        """Who made a cache entry (`Action.cache_source`), as the action of a run sees it."""
+        *scope, run_name, action, number = source.split("/")
+        project, domain = scope or (run.project, run.domain)
+        return cls(ActionName(RunName(project, domain, run_name), action), int(number))
+
+
 class TaskName(NamedTuple):
     """A deployed task's full name; `version` is empty where any will do."""
 

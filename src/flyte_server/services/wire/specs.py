@@ -2,17 +2,25 @@
 comes in."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from flyteidl2.core import tasks_pb2
 from flyteidl2.task import common_pb2, task_definition_pb2
 
 from flyte_server.domain.records import Policy
-from flyte_server.services.wire import times
+from flyte_server.services.wire import identities, times
+
+CACHE_BEHAVIOR = "cache.behavior"
+"""Entry of a task's `config` with what its author wants of the cache; other `cache.…` entries only explain the key."""
 
 
-def policy(metadata: tasks_pb2.TaskMetadata) -> Policy:
-    """Retries, backoff and time limits."""
+def policy(template: tasks_pb2.TaskTemplate, *, cache_everywhere: bool = False) -> Policy:
+    """Retries, backoff, time limits, and how results are used again.
+
+    Args:
+        cache_everywhere: results of other projects and domains count too; it is the run that says so.
+    """
+    metadata = template.metadata
     backoff = metadata.retries.backoff
     return Policy(
         retries=metadata.retries.retries,
@@ -22,6 +30,10 @@ def policy(metadata: tasks_pb2.TaskMetadata) -> Policy:
         max_runtime_seconds=times.seconds(metadata.timeout),
         max_queued_seconds=times.seconds(metadata.timeouts.queued_timeout),
         deadline_seconds=times.seconds(metadata.timeouts.deadline),
+        cache_max_age_seconds=times.seconds(metadata.cache_max_age),
+        cache_serialize=metadata.discoverable and metadata.cache_serializable,
+        cache_everywhere=metadata.discoverable and cache_everywhere,
+        output_count=len(template.interface.outputs.variables) if metadata.discoverable else None,
     )
 
 
@@ -48,24 +60,17 @@ def with_defaults(
     return merged
 
 
-def inputs_hash(inputs: common_pb2.Inputs, *, ignored: Collection[str] = ()) -> str:
-    """Identity of the input values; `ignored` names the inputs that do not count for the cache."""
-    digest = hashlib.sha256()
-    for literal in sorted(inputs.literals, key=lambda literal: literal.name):
-        if literal.name in ignored:
-            continue
-        value = literal.value
-        content = value.hash.encode() if value.hash else value.SerializeToString(deterministic=True)
-        digest.update(f"{literal.name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
+def executes_always(template: tasks_pb2.TaskTemplate) -> bool:
+    """Whether the task executes although the cache has an entry, and replaces the entry."""
+    return template.config.get(CACHE_BEHAVIOR, "") == "override"
 
 
 def root_cache_key(
     template: tasks_pb2.TaskTemplate, task_name: str, hashed_inputs: str
 ) -> str | None:
-    """The cache key of a root action: its caller sends none.  None if the task is not cached."""
-    if not template.metadata.discoverable:
+    """The cache key of a root action: its caller sends none.  None if the task is not cached, or for inputs that
+    nothing identifies."""
+    if not template.metadata.discoverable or not identities.is_known(hashed_inputs):
         return None
     digest = hashlib.sha256()
     parts = (

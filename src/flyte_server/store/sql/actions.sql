@@ -8,14 +8,15 @@ INSERT INTO actions VALUES (
     :run_id, :name, :parent, :kind, :phase, :task_name, :created_at, :policy, :task_version, :short_name,
     :environment, :group_name, :spec_digest, :input_uri, :output_base, :output_uri, :cache_key,
     :cache_status, :cache_source, :attempt, :token, :user_failures, :system_failures, :due_at, :queued_at,
-    :started_at, :attempt_started_at, :limit_at, :ended_at, :aborting, :stopping, :failure, :version, :seq
+    :started_at, :attempt_started_at, :limit_at, :ended_at, :aborting, :stopping, :failure, :version, :seq,
+    :serial_key
 );
 
 -- name: update*!
 -- Everything that can change in an action, only if it still has the version from which the change was made.
 UPDATE actions SET
-    phase = :phase, output_uri = :output_uri, cache_status = :cache_status, attempt = :attempt,
-    token = :token, user_failures = :user_failures, system_failures = :system_failures, due_at = :due_at,
+    phase = :phase, output_uri = :output_uri, cache_status = :cache_status, cache_source = :cache_source,
+    attempt = :attempt, token = :token, user_failures = :user_failures, system_failures = :system_failures, due_at = :due_at,
     queued_at = :queued_at, started_at = :started_at, attempt_started_at = :attempt_started_at,
     limit_at = :limit_at, ended_at = :ended_at, aborting = :aborting, stopping = :stopping,
     failure = :failure, version = :version, seq = :seq
@@ -44,15 +45,57 @@ SELECT phase, count(*) FROM actions WHERE run_id = :run_id GROUP BY phase;
 -- How many children of an action are in which phase.
 SELECT phase, count(*) FROM actions WHERE run_id = :run_id AND parent = :parent GROUP BY phase;
 
--- name: busy$
--- Slots in use: attempts that are alive, but not those of parents that wait for children.
-SELECT count(*) FROM actions AS a
-WHERE a.phase IN ('initializing', 'running')
+-- name: occupancy^
+-- Slots in use (attempts that are alive, but not those of parents that wait for children), and whether anybody waits
+-- for an equal action.
+SELECT
+    (
+        SELECT count(*) FROM actions AS a
+        WHERE a.phase IN ('initializing', 'running')
+        AND NOT EXISTS (
+            SELECT 1 FROM actions AS c
+            WHERE c.run_id = a.run_id AND c.parent = a.name
+            AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
+        )
+    ) AS busy,
+    EXISTS (
+        SELECT 1 FROM actions
+        WHERE phase = 'waiting_for_resources' AND attempt = 0 AND coalesce(serial_key, '') <> ''
+    ) AS waiting;
+
+-- name: free_to_turn
+-- Actions that wait for an equal one although none executes any more; equal ones together, the oldest first.
+SELECT * FROM actions AS a
+WHERE a.phase = 'waiting_for_resources' AND a.attempt = 0 AND a.serial_key <> ''
 AND NOT EXISTS (
-    SELECT 1 FROM actions AS c
-    WHERE c.run_id = a.run_id AND c.parent = a.name
+    SELECT 1 FROM actions AS h
+    WHERE h.serial_key = a.serial_key AND h.phase IN ('queued', 'initializing', 'running', 'paused')
+)
+ORDER BY a.serial_key, a.created_at, a.run_id, a.seq
+LIMIT :limit;
+
+-- name: executes^
+-- The action for which the others of a serial key wait.
+SELECT * FROM actions
+WHERE serial_key = :serial_key AND phase IN ('queued', 'initializing', 'running', 'paused')
+ORDER BY created_at LIMIT 1;
+
+-- name: waits_for$
+-- Whether what executes a serial key waits, through its children and their turns, for the end of an action.
+WITH RECURSIVE needed (run_id, name) AS (
+    SELECT run_id, name FROM actions
+    WHERE serial_key = :serial_key AND phase IN ('queued', 'initializing', 'running', 'paused')
+    UNION
+    SELECT c.run_id, c.name FROM needed AS n JOIN actions AS c
+    ON c.run_id = n.run_id AND c.parent = n.name
     AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
-);
+    UNION
+    SELECT h.run_id, h.name FROM needed AS n
+    JOIN actions AS w ON w.run_id = n.run_id AND w.name = n.name AND w.phase = 'waiting_for_resources'
+    JOIN actions AS h ON h.serial_key = w.serial_key
+    AND h.phase IN ('queued', 'initializing', 'running', 'paused')
+)
+SELECT 1 FROM needed WHERE run_id = :run_id AND name = :name LIMIT 1;
 
 -- name: due
 -- The next actions to start: the oldest first, where roots let somewhat younger children pass.

@@ -1,0 +1,161 @@
+"""Blobs as files under one directory."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from flyte_server.blobs import arriving, listing
+from flyte_server.blobs.arriving import Announced, Received
+from flyte_server.blobs.links import Link, Signer
+from flyte_server.blobs.listing import Found
+from flyte_server.blobs.reading import OpenBlob
+from flyte_server.clock import Clock
+from flyte_server.domain.errors import Conflict, Invalid, NotFound
+
+T = TypeVar("T")
+
+_THREADS = 4
+"""Of their own, so that uploads to a slow disk hold up nothing else that needs a thread."""
+
+
+def digest(content: bytes) -> str:
+    """A name for a content: equal contents have equal names."""
+    return hashlib.sha256(content).hexdigest()[:40]
+
+
+def local_path(uri: str) -> Path:
+    """The path that a plain absolute path or a `file://` URI names.
+
+    Raises:
+        Conflict: the URI names another kind of storage.
+    """
+    if uri.startswith("/"):
+        return Path(uri)
+    if uri.startswith("file:///"):
+        return Path(unquote(urlsplit(uri).path))
+    raise Conflict(
+        f"The control plane cannot read {uri!r}: it keeps data in local files only. Use a run base "
+        "directory that is an absolute path."
+    )
+
+
+class LocalBlobs:
+    """Blobs as files under one directory.
+
+    Args:
+        root: the data directory.
+        key: secret with which links are signed.
+    """
+
+    def __init__(self, root: Path, key: bytes, clock: Clock) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root.resolve()
+        self._signer = Signer(key, clock)
+        self._threads = ThreadPoolExecutor(_THREADS, "flyte-blobs")
+
+    def close(self) -> None:
+        """End the threads; blocks until they have done what they are at."""
+        self._threads.shutdown(wait=True)
+
+    def uri(self, *parts: str) -> str:
+        """Native address (a plain absolute path, which tasks can read) of a relative path."""
+        return str(self.root.joinpath(*parts))
+
+    def confined(self, relative: str) -> Path:
+        """The file of a relative path.
+
+        Raises:
+            Invalid: the path leads out of the data directory.
+        """
+        path = self.root.joinpath(relative).resolve()
+        if "\0" in relative or path == self.root or not path.is_relative_to(self.root):
+            raise Invalid(f"The path {relative!r} leads out of the data directory {self.root}.")
+        return path
+
+    def relative(self, uri: str) -> str:
+        """The relative path of a native address.
+
+        Raises:
+            Conflict: the address lies outside the data directory.
+        """
+        path = local_path(uri).resolve()
+        if not path.is_relative_to(self.root):
+            raise Conflict(
+                f"No link can be made to {uri!r}: it lies outside the data directory {self.root}. "
+                "Read it there directly."
+            )
+        return path.relative_to(self.root).as_posix()
+
+    async def read(self, uri: str) -> bytes:
+        """The whole content of a native address.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        path = local_path(uri)
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"There is no file at {uri}; was the data directory cleaned?") from error
+
+    async def write(self, relative: str, content: bytes) -> str:
+        """Write a file at once (a reader sees all of it or nothing) and return its native
+        address."""
+        path = self.confined(relative)
+        async with arriving.replacing(path, None) as temporary:
+            await asyncio.to_thread(temporary.write_bytes, content)
+        return str(path)
+
+    def sign(self, link: Link) -> str:
+        """The link as path and query, to be put behind `http://host:port`."""
+        return self._signer.sign(link)
+
+    def verify(self, link: Link, signature: str) -> Path:
+        """The file that a link leads to.
+
+        Raises:
+            BadLink: the signature is wrong or the time is over.
+        """
+        self._signer.check(link, signature)
+        return self.confined(link.path)
+
+    async def receive(
+        self, path: Path, chunks: AsyncIterator[bytes], announced: Announced
+    ) -> Received:
+        """Store a stream under `path`.
+
+        Raises:
+            Invalid: the content is not the one that was announced; nothing is stored.
+        """
+        return await arriving.store(path, chunks, announced, threads=self._threads)
+
+    @contextlib.asynccontextmanager
+    async def opened(self, path: Path) -> AsyncGenerator[OpenBlob | None]:
+        """A file to read from; None if there is none."""
+        try:
+            blob = await self._in_thread(lambda: OpenBlob(path, self._threads))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            yield None
+            return
+        with contextlib.closing(blob):
+            yield blob
+
+    async def list(self, relative: str, *, after: str, limit: int) -> list[Found]:
+        """Up to `limit` files below a relative path whose names come after `after`, sorted.
+
+        Raises:
+            NotFound: there is neither a file nor a directory.
+        """
+        start = self.confined(relative)
+        try:
+            return await self._in_thread(lambda: listing.page(start, after=after, limit=limit))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"There is nothing at {start}; was it deleted?") from error
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
