@@ -1,7 +1,9 @@
 """`ControlPlane`: the generated Connect clients of one backend."""
 
+import os
 from collections.abc import Mapping
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pyqwest
 from connectrpc.client import ConnectClient
@@ -16,12 +18,14 @@ from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceClient
 from flyteidl2.workflow.run_service_connect import RunServiceClient
 
 from flyte import errors
-from flyte._client import transport
+from flyte._client import own, transport
 from flyte._client.faults import Faults
 from flyte._client.interceptors import Headers, Retry
 from flyte._ids import ActionID
 
 C = TypeVar("C", bound=ConnectClient)
+
+_NO_SUCH_SERVICE = frozenset({"unimplemented", "not_found"})
 
 
 class ControlPlane:
@@ -46,7 +50,8 @@ class ControlPlane:
         caller: ActionID | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self._http = http
+        self.http = http
+        """The connections, for transfers that go beside the services."""
         client = pyqwest.Client(http)
         # Outermost first: one call has one request id, however often it is tried.
         interceptors = (Faults(endpoint), Headers(headers or {}, caller), Retry())
@@ -70,6 +75,8 @@ class ControlPlane:
         self.run_logs = service(RunLogsServiceClient)
         self.identity = service(IdentityServiceClient)
         self.cluster = service(ClusterServiceClient)
+        self._own = service(ConnectClient)
+        self._shares_files: bool | None = None
 
     @classmethod
     def connect(
@@ -106,7 +113,58 @@ class ControlPlane:
         http = transport.http_transport(base, ca_cert=ca_cert)
         return cls(base, http, headers=headers, caller=caller)
 
+    async def own(self, service: str, method: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a service of our own control plane, which stands beside the public protocol.
+
+        Args:
+            service: its short name, such as `DataService`.
+            method: such as `ListFiles`.
+            payload: strings, numbers, booleans, None, and lists and dictionaries of them; whole
+                numbers above 2**53 have to be text.
+
+        Raises:
+            flyte.errors.UnionRpcError: with the code `unimplemented` if the backend is another one
+                and has no such service.
+
+        Example:
+            >>> await plane.own("DataService", "ListFiles", {"prefix": "/home/me/.flyte/data/p/d/r1"})
+            {'files': [{'uri': '/home/me/.flyte/data/p/d/r1/a0/inputs.pb', 'size': 120}], 'next': ''}
+        """
+        answer = await self._own.execute_unary(
+            request=own.packed(payload), method=own.method(service, method)
+        )
+        return own.unpacked(answer)
+
+    async def shares_files(self) -> bool:
+        """Whether this machine sees the control plane's data directory; asked once.
+
+        It is not enough that there is a directory of that name: a file in it must be the very one
+        that the control plane sees.
+        """
+        if self._shares_files is None:
+            self._shares_files = await self._sees_its_files()
+        return self._shares_files
+
+    async def _sees_its_files(self) -> bool:
+        try:
+            told = await self.own("DataService", "Whereabouts", {})
+        except errors.UnionRpcError as error:
+            if error.code in _NO_SUCH_SERVICE:
+                return False
+            raise
+        return is_seen(told)
+
     async def aclose(self) -> None:
         """Close the connections; the clients cannot be used afterwards."""
-        if isinstance(self._http, pyqwest.HTTPTransport):
-            await self._http.aclose()
+        if isinstance(self.http, pyqwest.HTTPTransport):
+            await self.http.aclose()
+
+
+def is_seen(told: Mapping[str, str]) -> bool:
+    """Whether the control plane's `witness` is that file here, too."""
+    try:
+        witness = Path(told["witness"]).stat()
+    except OSError:
+        return False
+    mark = f"{witness.st_ino}-{witness.st_mtime_ns}"
+    return mark == told["mark"] and os.access(told["root"], os.R_OK | os.W_OK | os.X_OK)
