@@ -41,6 +41,11 @@ class Background:
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the calling thread is this loop's own: it must not wait for the loop."""
+        return threading.current_thread() is self._thread
+
     def submit(self, coro: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `coro` on the background loop; the future can be waited for or cancelled from any thread."""
         return asyncio.run_coroutine_threadsafe(coro, self._loop)
@@ -58,7 +63,7 @@ class Background:
         Raises:
             RuntimeError: when called from the background loop itself, which would wait for itself forever.
         """
-        if threading.current_thread() is self._thread:
+        if self.is_here:
             coro.close()
             raise RuntimeError(
                 f"{coro.__qualname__} was called in a blocking way from the SDK's own event loop; await its `.aio` form"
@@ -72,7 +77,7 @@ class Background:
 
     async def join(self, coro: Coroutine[Any, Any, T]) -> T:
         """Run `coro` on the background loop and await it from any loop (cancelling the wait cancels it)."""
-        if threading.current_thread() is self._thread:
+        if self.is_here:
             return await coro
         return await asyncio.wrap_future(self.submit(coro))
 
