@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from flyte import storage as storage
     from flyte import syncify as syncify
     from flyte import types as types
+    from flyte._build import build, build_images
     from flyte._initialize import init, init_from_config
     from flyte._loggers import logger, system_logger
     from flyte._map import map  # noqa: A004 - an official name
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "__version__": "flyte._version",
+    "build": "flyte._build",
+    "build_images": "flyte._build",
     "current_domain": "flyte._session",
     "current_project": "flyte._session",
     "init": "flyte._initialize",
@@ -99,6 +102,8 @@ __all__ = [
     "Timeout",
     "TimeoutType",
     "__version__",
+    "build",
+    "build_images",
     "ctx",
     "current_domain",
     "current_project",

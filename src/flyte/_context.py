@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from flyte._ids import ActionID
@@ -104,6 +105,14 @@ class CodeBundle:
     destination: str = "."
     tgz: str | None = None
     pkl: str | None = None
+    downloaded_path: Path | None = None
+    """Where it was unpacked on this machine, if it was."""
+    files: tuple[str, ...] | None = None
+    """Names of its files, where they are known."""
+
+    def with_downloaded_path(self, path: Path) -> "CodeBundle":
+        """The same bundle, unpacked at `path`."""
+        return replace(self, downloaded_path=path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

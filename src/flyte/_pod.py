@@ -8,6 +8,9 @@ from typing import Any
 from flyte import errors
 from flyte._policies import duration
 
+DEFAULT_CONTAINER = "primary"
+"""Name of a task's own container unless its pod template names another."""
+
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
@@ -22,7 +25,7 @@ class PodTemplate:
     """
 
     pod_spec: Any = None
-    primary_container_name: str = "primary"
+    primary_container_name: str = DEFAULT_CONTAINER
     labels: Mapping[str, str] | None = None
     annotations: Mapping[str, str] | None = None
     termination_grace_period: timedelta | None = None

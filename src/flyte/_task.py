@@ -16,11 +16,12 @@ from flyte._documentation import Documentation
 from flyte._environment import Environment
 from flyte._image import ImageRequest
 from flyte._interface import NativeInterface
-from flyte._kit import stepping
+from flyte._kit import optional, stepping
 from flyte._pod import PodTemplate
 from flyte._policies import RetryStrategy, ReusePolicy, TimeoutType
 from flyte._resources import Resources
 from flyte._secret import SecretRequest
+from flyte._task_hooks import Serialization, TaskHooks, with_data
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -44,7 +45,7 @@ _UNCHANGED = _Unchanged(0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class TaskTemplate(Generic[P, R_co, F]):
+class TaskTemplate(TaskHooks, Generic[P, R_co, F]):
     """What a task is: its name and interface, and how it is to be run.
 
     Made by `@env.task`.  Values are kept as declared, but `retries`, `timeout` and `cache` always
@@ -80,6 +81,8 @@ class TaskTemplate(Generic[P, R_co, F]):
     max_inline_io_bytes: int = MAX_INLINE_IO_BYTES
     triggers: tuple[Any, ...] = field(default_factory=tuple)
     links: tuple[Any, ...] = field(default_factory=tuple)
+    ref: bool = field(default=False, init=False)
+    """Whether only its name is known here, because it was deployed from elsewhere."""
 
     def __post_init__(self) -> None:
         where = f"task {self.name!r}"
@@ -167,7 +170,7 @@ class TaskTemplate(Generic[P, R_co, F]):
 
     def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the task's function directly, in a task too, as if there were no decorator."""
-        return stepping.drive(self.execute(*args, **kwargs))
+        return self.execute(*args, **kwargs)  # pyright: ignore[reportReturnType] - a coroutine is R of an async function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the task as its function would be called.
@@ -294,6 +297,13 @@ class TaskTemplate(Generic[P, R_co, F]):
                     f"task {self.name!r}: override() cannot change {name!r}; it can change: "
                     f"{', '.join(sorted(known))}"
                 )
+        config = changes.get("plugin_config")
+        if config is not None and type(config) is not type(getattr(self, "plugin_config", None)):
+            raise errors.DefinitionError(
+                f"task {self.name!r}: override() cannot change what kind of task it is, so plugin_config must be a "
+                f"{type(getattr(self, 'plugin_config', None)).__name__}, got {type(config).__name__}; put the task "
+                "into an environment with that plugin_config"
+            )
         fixed = [name for name in _FIXED_WHILE_REUSABLE if name in changes]
         if self.reusable is not None and fixed and changes.get("reusable") != "off":
             raise errors.DefinitionError(
@@ -311,12 +321,30 @@ _OVERRIDABLE = tuple(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class AsyncFunctionTaskTemplate(TaskTemplate[P, R_co, F]):
+class RuntimeTaskTemplate(TaskTemplate[P, R_co, F]):
+    """A task whose work is done by this SDK in a worker: subclass it and say in `execute` what that work is.
+
+    Example:
+        >>> class Shout(flyte.extend.RuntimeTaskTemplate):
+        ...     async def execute(self, text: str) -> str:
+        ...         return text.upper()
+        >>> interface = NativeInterface.from_types({"text": (str, NativeInterface.no_default)}, {"o0": str})
+        >>> shout = Shout(name="texts.shout", interface=interface)
+    """
+
+    task_resolver: Any = None
+    """Finds the task again in a worker's process; None takes the usual way, by module and name."""
+
+    def container_args(self, serialize_context: Serialization) -> list[str]:
+        """The command line of a worker that finds the task by its resolver and calls `execute`."""
+        return serialize_context.worker_args(self)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class AsyncFunctionTaskTemplate(RuntimeTaskTemplate[P, R_co, F]):
     """A task made of a Python function, async or plain; what `@env.task` returns."""
 
     debuggable: bool = True
-    task_resolver: Any = None
-    """Finds the task again in a worker's process; None takes the usual way, by module and name."""
     func: F
     plugin_config: Any = None
 
@@ -330,6 +358,17 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R_co, F]):
         return inspect.iscoroutinefunction(inspect.unwrap(self.func))
 
     @property
+    def is_plain(self) -> bool:
+        """Whether its work is a plain function and nothing else: engines call that without an event loop around it."""
+        kind = type(self)
+        untouched = (
+            kind.execute is AsyncFunctionTaskTemplate.execute
+            and kind.pre is TaskHooks.pre
+            and kind.post is TaskHooks.post
+        )
+        return untouched and not self.is_async
+
+    @property
     def source_file(self) -> str | None:
         code = getattr(inspect.unwrap(self.func), "__code__", None)
         return code.co_filename if code else None
@@ -338,8 +377,22 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R_co, F]):
         return self.func(*args, **kwargs)
 
     async def execute(self, *args: Any, **kwargs: Any) -> Any:
-        value: Any = self.func(*args, **kwargs)
-        return await value if inspect.isawaitable(value) else value
+        """`pre`, the function, `post`; a plain function gets a thread if a loop runs, which it would block."""
+        with with_data(await self.pre(*args, **kwargs)):
+            value: Any
+            if self.is_async or self.is_plain:
+                value = self.func(*args, **kwargs)
+                value = await value if inspect.isawaitable(value) else value
+            else:
+                value = await _in_thread(self.func, *args, **kwargs)
+            changed = await self.post(value)
+        return value if changed is None else changed
+
+
+async def _in_thread(func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    # Words do not import asyncio; whoever awaits this has it.
+    to_thread: Any = optional.module("asyncio", "running a task").to_thread
+    return await to_thread(func, *args, **kwargs)
 
 
 def _several(value: Any) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from flyte._policies import RetryStrategy, ReusePolicy, TimeoutType
 from flyte._resources import Resources
 from flyte._secret import SecretRequest
 from flyte._task import MAX_INLINE_IO_BYTES, AsyncFunctionTaskTemplate, TaskTemplate
+from flyte._task_plugins import TaskPluginRegistry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -189,7 +190,8 @@ class TaskEnvironment(Environment):
     ) -> AsyncFunctionTaskTemplate[..., Any, Any]:
         inherited = {key: getattr(self, key) for key in _INHERITED if settings[key] is None}
         settings = {**settings, **inherited, "short_name": settings["short_name"] or ""}
-        task = AsyncFunctionTaskTemplate[..., Any, Any](
+        kind = TaskPluginRegistry.kind(f"environment {self.name!r}", self.plugin_config)
+        task = kind(
             name=f"{self.name}.{self._checked(func)}",
             interface=NativeInterface.from_callable(func),
             image=self.image,

@@ -211,12 +211,12 @@ def test_a_task_travels_by_pickle() -> None:
     )  # fmt: skip
 
 
-def test_template_without_work_says_so() -> None:
+async def test_template_without_work_says_so() -> None:
     template = flyte.TaskTemplate(
         name="sql", interface=flyte.models.NativeInterface({}, {}), task_type="sql"
     )
     with pytest.raises(errors.RuntimeUserError, match=r"'sql' of type 'sql'"):
-        template.forward()
+        await template.forward()
 
 
 def test_names_that_the_wire_cannot_carry() -> None:

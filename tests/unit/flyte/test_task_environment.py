@@ -56,7 +56,6 @@ def test_what_a_task_inherits() -> None:
         queue="fast",
         service_account="robot",
         pod_template="big",
-        plugin_config={"workers": 3},
     )
 
     @env.task
@@ -76,8 +75,8 @@ def test_what_a_task_inherits() -> None:
     assert settings(inherits) == ("auto", True, "fast", "robot", "big")
     assert settings(differs) == ("disable", False, "slow", "me", "s")
     for task in (inherits, differs):
-        assert (task.image, task.resources, task.env_vars, task.secrets, task.plugin_config) == (
-            "python:3.12", RESOURCES, {"A": "1"}, "key", {"workers": 3},
+        assert (task.image, task.resources, task.env_vars, task.secrets) == (
+            "python:3.12", RESOURCES, {"A": "1"}, "key",
         )  # fmt: skip
 
 
