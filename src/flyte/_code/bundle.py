@@ -127,9 +127,11 @@ def loaded_files(root: Path, modules: Mapping[str, ModuleType]) -> list[Path]:
 def below(root: Path, path: str | Path) -> Path | None:
     """`path` as a path below `root`, itself or with its symbolic links followed; None if it is elsewhere."""
     absolute = Path(path).absolute()
-    return next(
-        (each for each in (absolute, absolute.resolve()) if each.is_relative_to(root)), None
+    # `root/../elsewhere` begins like a path below the root and is none.
+    spellings = (
+        (absolute, absolute.resolve()) if ".." not in absolute.parts else (absolute.resolve(),)
     )
+    return next((each for each in spellings if each.is_relative_to(root)), None)
 
 
 def code_root(module: ModuleType | None) -> Path:

@@ -31,6 +31,18 @@ def names(found: list[Path], root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in found]
 
 
+def test_a_path_that_leaves_the_root_again_is_not_below_it(tmp_path: Path) -> None:
+    # A command started as ../.venv/bin/flyte has such a file.
+    root = tmp_path / "project"
+    write(root / "own.py")
+    outside = write(tmp_path / "bin" / "flyte.py")
+    spelled = {
+        "__main__": module("__main__", f"{root}/../bin/{outside.name}"),
+        "own": module("own", f"{root}/../project/own.py"),
+    }
+    assert names(bundle.loaded_files(root, spelled), root) == ["own.py"]
+
+
 def test_loaded_modules_below_the_root_are_chosen(tmp_path: Path) -> None:
     root = tmp_path / "project"
     modules = {
