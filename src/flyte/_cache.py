@@ -5,21 +5,18 @@ same.  The version is yours (`version_override`), or made by policies; the usual
 of the function.
 """
 
-import ast
 import hashlib
-import inspect
-import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import CodeType
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from flyte import errors
+from flyte._kit import meaning
 from flyte._policies import duration
 
 CacheBehavior = Literal["auto", "override", "disable"]
-"""Use earlier results; make new ones and keep them; neither."""
+"""Earlier results of the same version; a version of your own, or always a new result; no results kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +46,29 @@ class CachePolicy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FunctionBodyPolicy:
-    """The version is a hash of the function: not of comments, layout, docstring or decorators."""
+    """The version is a hash of the function: not of comments, layout, docstrings or decorators.
+
+    It is the same in every version of Python.  Functions that the task's function calls do not count: change the salt
+    when they give other results.
+    """
 
     def get_version(self, salt: str, params: VersionParameters) -> str:
-        """Hash of salt and function; without a function, of the salt alone."""
-        body = "" if params.func is None else _meaning(inspect.unwrap(params.func))
-        return hashlib.sha256(f"{salt}\0{body}".encode()).hexdigest()
+        """Hash of salt and function.
+
+        Raises:
+            DefinitionError: when there is no function, or its source is not at hand (typed into an interpreter).
+        """
+        return hashlib.sha256(f"{salt}\0{_body(params)}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CacheVersion:
+    """A version, and what it is made of."""
+
+    text: str
+    parts: Mapping[str, str]
+    """Hash of each part by its name: `version`, or `code`, `salt` and `policy.<name>`.  They explain to people why a
+    version is another one, and take no part in any key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +76,13 @@ class Cache:
     """Caching of a task's results.
 
     Args:
-        behavior: `auto` uses earlier results, `override` makes new ones and keeps them, `disable`
-            does neither.
+        behavior: `auto` uses earlier results; `override` with a `version_override` does so by that
+            version, without one it always executes and replaces the result that is kept; `disable` keeps
+            and uses nothing.
         version_override: a version of your own instead of one made by policies.
         serialize: of several equal calls at the same time only one runs, the others wait for its
             result.
-        ignored_inputs: inputs that do not matter for finding a result.
+        ignored_inputs: names of inputs that do not matter for finding a result.
         salt: goes into the version; change it to forget all results.
         policies: rules that make the version; the default is `FunctionBodyPolicy`.
         max_age: how old a result may be, in seconds or as a `timedelta`; None: any age.
@@ -112,6 +127,10 @@ class Cache:
         ignored = self.ignored_inputs
         return (ignored,) if isinstance(ignored, str) else ignored
 
+    def executes_always(self) -> bool:
+        """Whether an earlier result is replaced instead of used."""
+        return self.behavior == "override" and self.version_override is None
+
     def get_version(self, params: VersionParameters | None = None) -> str:
         """The version; empty when nothing is cached.
 
@@ -119,20 +138,28 @@ class Cache:
             params: what policies look at; needed when there is no `version_override`.
 
         Raises:
-            DefinitionError: when the version is to be made of a function and none is given.
+            DefinitionError: when the version is to be made of a function and there is none, or none with a source;
+                and whatever a policy of your own raises.
         """
+        return self.version(params).text
+
+    def version(self, params: VersionParameters | None = None) -> CacheVersion:
+        """The version and its parts; raises as `get_version`."""
         if not self.is_enabled():
-            return ""
+            return CacheVersion("", {})
         if self.version_override is not None:
-            return self.version_override
+            return CacheVersion(self.version_override, {"version": _short(self.version_override)})
         if params is None:
             raise errors.DefinitionError(
                 "Cache: a version cannot be made without a function; set version_override"
             )
-        versions = [policy.get_version(self.salt, params) for policy in _policies(self.policies)]
-        if len(versions) == 1:
-            return versions[0]
-        return hashlib.sha256("\0".join(versions).encode()).hexdigest()
+        policies = _policies(self.policies)
+        versions = [_checked(policy, policy.get_version(self.salt, params)) for policy in policies]
+        text = versions[0]
+        if len(versions) > 1:
+            text = hashlib.sha256("\0".join(versions).encode()).hexdigest()
+        parts = dict(_parts(zip(policies, versions, strict=True), params))
+        return CacheVersion(text, {**parts, "salt": _short(self.salt)})
 
 
 CacheRequest = CacheBehavior | Cache
@@ -155,25 +182,37 @@ def _policies(given: Any) -> tuple[CachePolicy, ...]:
     return policies or (FunctionBodyPolicy(),)
 
 
-def _meaning(func: Callable[..., Any]) -> str:
-    """A text that is the same for functions that do the same in the same way."""
+def _checked(policy: CachePolicy, version: Any) -> str:
+    if not isinstance(version, str):
+        raise errors.DefinitionError(
+            f"Cache: {type(policy).__name__}.get_version must return a string, got {version!r}"
+        )
+    return version
+
+
+def _parts(
+    made: Iterable[tuple[CachePolicy, str]], params: VersionParameters
+) -> Iterator[tuple[str, str]]:
+    for policy, version in made:
+        if isinstance(policy, FunctionBodyPolicy):
+            yield "code", _short(_body(params))
+        else:
+            yield f"policy.{type(policy).__name__}", _short(version)
+
+
+def _body(params: VersionParameters) -> str:
+    if params.func is None:
+        raise errors.DefinitionError(
+            "Cache: a task without a Python function has no code to make a version of; set version_override"
+        )
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(func))).body[0]
-    except (OSError, TypeError, SyntaxError):  # no source, or not a statement of its own (a lambda)
-        return _bytecode(func.__code__) if inspect.isfunction(func) else repr(func)
-    if not isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef):
-        return ast.dump(tree)
-    tree.decorator_list = []
-    if ast.get_docstring(tree, clean=False) is not None:
-        tree.body = tree.body[1:]
-    return ast.dump(tree)
+        return meaning.of_function(params.func)
+    except meaning.NoSourceError as error:
+        raise errors.DefinitionError(
+            f"Cache: {error}; put the task into a file, or set version_override"
+        ) from error
 
 
-def _bytecode(code: CodeType) -> str:
-    constants = [_bytecode(c) if isinstance(c, CodeType) else _stable(c) for c in code.co_consts]
-    return repr((code.co_code.hex(), code.co_names, code.co_varnames, constants))
-
-
-def _stable(constant: Any) -> str:
-    # The order of a set's text differs from process to process.
-    return repr(sorted(map(repr, constant))) if isinstance(constant, frozenset) else repr(constant)
+def _short(text: str) -> str:
+    """Enough of a hash to tell two parts apart, and nothing of what they say."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,7 +4,6 @@ Loaded by `_run` when a run goes to a control plane, so that runs in the caller'
 """
 
 import asyncio
-import hashlib
 import logging
 import sys
 from collections.abc import Mapping
@@ -16,10 +15,10 @@ from flyteidl2.common import identifier_pb2
 from flyteidl2.dataproxy import dataproxy_service_pb2
 from flyteidl2.task import common_pb2, task_definition_pb2
 from flyteidl2.workflow import run_definition_pb2, run_service_pb2
-from google.protobuf.duration_pb2 import Duration
 
 from flyte import _session, errors
-from flyte._client import ControlPlane, transfer
+from flyte._client import ControlPlane
+from flyte._client.data import DataLinks
 from flyte._code import bundle, uploads
 from flyte._code.bundle import Bundle
 from flyte._context import CodeBundle
@@ -27,13 +26,13 @@ from flyte._ids import ActionID, random_run_name
 from flyte._options import RunOptions
 from flyte._session import Address, Session
 from flyte._task import TaskTemplate
-from flyte._wire import ids, run_spec, task_spec, values
+from flyte._wire import ids, loading, run_spec, task_spec, values
+from flyte._wire.caching import keys
 from flyte._wire.task_spec import SerializationContext
 from flyte.config import _read
 from flyte.remote import Run
+from flyte.remote._large import LinkCarrier
 from flyte.syncify import syncify
-
-_UPLOAD_SECONDS = 900
 
 _log = logging.getLogger("flyte.run")
 
@@ -103,6 +102,7 @@ async def submit(
         arguments,
         context=options.custom_context,
         limit=task.max_inline_io_bytes,
+        carrier=None if options.dry_run else _carrier(plan),
     )
     if options.dry_run:
         made = await _bundle(options, plan.root)
@@ -118,8 +118,11 @@ async def submit(
 def _root(session: Session, task: TaskTemplate[..., Any, Any]) -> Path:
     if session.root_dir is not None:
         return session.root_dir
-    function = getattr(task, "func", task)
-    return bundle.code_root(sys.modules.get(function.__module__))
+    return bundle.code_root(loading.home(task))
+
+
+def _carrier(plan: _Plan) -> LinkCarrier:
+    return LinkCarrier(plan.session, project=plan.project, domain=plan.domain)
 
 
 async def _bundle(options: RunOptions, root: Path) -> Bundle | None:
@@ -146,23 +149,13 @@ async def _uploaded(plan: _Plan, plane: ControlPlane, address: Address, made: Bu
     if known is not None:
         return known
     data = await asyncio.to_thread(made.archive)
-    location = await plane.dataproxy.create_upload_location(
-        dataproxy_service_pb2.CreateUploadLocationRequest(
-            project=plan.project,
-            domain=plan.domain,
-            org=plan.run.org,
-            filename=made.filename,
-            content_md5=hashlib.md5(data, usedforsecurity=False).digest(),
-            add_content_md5_metadata=True,
-            expires_in=Duration(seconds=_UPLOAD_SECONDS),
-        )
-    )
-    await transfer.upload(location.signed_url, data, dict(location.headers))
-    uploads.remember(destination, made.filename, location.native_url)
+    links = DataLinks(plane, plan.project, plan.domain, plan.run.org, direct=False)
+    native_url = await links.upload([data], made.filename)
+    uploads.remember(destination, made.filename, native_url)
     _log.debug(
         "code bundle %s (%d files, %d bytes) sent", made.filename, len(made.files), len(data)
     )
-    return location.native_url
+    return native_url
 
 
 def _task_spec(plan: _Plan, code: CodeBundle | None) -> task_definition_pb2.TaskSpec:
@@ -174,7 +167,10 @@ def _task_spec(plan: _Plan, code: CodeBundle | None) -> task_definition_pb2.Task
         code_bundle=code,
         root_dir=plan.root,
     )
-    return task_spec.task_spec(plan.task, context)
+    spec = task_spec.task_spec(plan.task, context)
+    if plan.options.disable_run_cache:
+        keys.disable(spec.task_template)
+    return spec
 
 
 async def _create(
@@ -191,6 +187,7 @@ async def _create(
             inputs=inputs,
         )
     )
+    keys.warn_of(spec.task_template, inputs)
     request = run_service_pb2.CreateRunRequest(
         run_id=ids.run(plan.run),
         task_spec=spec,
@@ -252,6 +249,8 @@ def _environment(plan: _Plan, address: Address) -> dict[str, str]:
     session, options = plan.session, plan.options
     log_level = options.log_level if options.log_level is not None else session.log_level
     environment: dict[str, str] = {}
+    if options.disable_run_cache:
+        environment[keys.DISABLE_CACHE] = "1"
     if log_level is not None:
         environment["LOG_LEVEL"] = str(log_level)
     if session.sync_local_sys_paths:

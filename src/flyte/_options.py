@@ -53,6 +53,8 @@ class RunOptions:
     custom_context: Mapping[str, str] = field(default_factory=dict[str, str])
     cache_lookup_scope: CacheLookupScope = "global"
     preserve_original_types: bool = False
+    force_serialization: bool = False
+    """In local mode: every value is written as bytes and read again, as between the processes of a control plane."""
 
     def __post_init__(self) -> None:
         if self.mode not in (None, "local", "remote"):

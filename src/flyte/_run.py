@@ -12,7 +12,7 @@ from flyte._ids import random_run_name
 from flyte._interface import NativeInterface
 from flyte._kit import optional
 from flyte._options import CacheLookupScope, CopyFiles, RunMode, RunOptions
-from flyte._runtime.local import LocalRuntime
+from flyte._runtime.local import LocalRuntime, Surroundings
 from flyte._task import TaskTemplate
 from flyte.remote._data import ActionInputs, ActionOutputs
 from flyte.remote._local import LocalRun
@@ -81,7 +81,7 @@ class RunVerb:
     def _is_local(self) -> bool:
         return (self._options.mode or _session.current().mode) == "local"
 
-    def _surroundings(self, name: str) -> dict[str, Any]:
+    def _surroundings(self, name: str) -> Surroundings:
         options = self._options
         return {
             "name": name,
@@ -90,6 +90,10 @@ class RunVerb:
             "custom_context": options.custom_context,
             "env_vars": options.env_vars,
             "raw_data_path": options.raw_data_path,
+            "force_serialization": options.force_serialization,
+            "overwrite_cache": options.overwrite_cache,
+            "disable_run_cache": options.disable_run_cache,
+            "cache_lookup_scope": options.cache_lookup_scope,
         }
 
 
@@ -139,6 +143,7 @@ def with_runcontext(  # noqa: PLR0913 - an official signature
     tracked: bool = False,
     tracked_strict: bool = False,
     _tracker: Any = None,
+    force_serialization: bool = False,
 ) -> Runner:
     """Choose how the next run happens; see `RunOptions` for every option.
 
@@ -150,6 +155,8 @@ def with_runcontext(  # noqa: PLR0913 - an official signature
         overwrite_cache: run cached tasks again and store the new results.
         env_vars: variables for every task of the run.
         custom_context: values for `flyte.ctx().custom_context` in every task of the run.
+        force_serialization: in local mode, write and read every value as bytes (below `$FLYTE_HOME/local`), so that
+            what could not cross from one process into another fails here as well; a control plane always does so.
 
     Raises:
         DefinitionError: options that contradict each other, or that this version does not support.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.plane import flyte
 from tests.support import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,3 +101,19 @@ def test_official_program_runs_unchanged(witness: Witness, tmp_path: Path) -> No
     for name in ("witness.main", "witness.square", "witness.flaky", "witness.broken", "halve"):
         assert name in actions or name.partition(".")[2] in actions
     assert "all done" in witness("get", "logs", *scope, run)
+
+
+def test_large_values_cross_between_the_packages(witness: Witness, tmp_path: Path) -> None:
+    """Ours go by reference, which the official client follows; its own come inline."""
+    flyte("run", "--name", "ours", "sizes.py", "plenty")
+    read = subprocess.run(
+        [str(OFFICIAL / "bin" / "python"), "large.py", witness.endpoint, "ours"],
+        env={**os.environ, "HOME": str(tmp_path), "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROGRAM.parent,
+    )
+    assert read.returncode == 0, read.stdout + read.stderr
+    told = json.loads(read.stdout.splitlines()[-1])
+    assert told == {"text": True, "numbers": True, "own": True}

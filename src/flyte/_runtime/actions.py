@@ -15,6 +15,7 @@ from flyte._context import Outcome, TaskContext
 from flyte._runtime.calls import NamedCall
 from flyte._task import TaskTemplate
 from flyte._wire import ids, interfaces, task_spec
+from flyte._wire.caching import keys
 
 INPUTS = "inputs.pb"
 OUTPUTS = "outputs.pb"
@@ -46,8 +47,9 @@ class TaskActions:
             )
         )
         action.task.spec.CopyFrom(spec)
-        key = task_spec.cache_key(task, spec, named.inputs)
-        if key is not None and not caller.disable_run_cache:
+        if caller.disable_run_cache:
+            keys.disable(action.task.spec.task_template)
+        elif (key := keys.key(spec.task_template, named.inputs)) is not None:
             action.task.cache_key.CopyFrom(StringValue(value=key))
         if task.queue:
             action.task.queue = task.queue

@@ -9,6 +9,7 @@ from flyte import errors
 from flyte._context import CodeBundle
 from flyte._ids import ROOT_ACTION, ActionID
 from flyte._wire import loading
+from flyte._wire.caching.keys import DISABLE_CACHE
 
 DEFAULT_ENDPOINT = "host.docker.internal:8090"
 
@@ -51,6 +52,8 @@ class TaskArguments:
     """Folders of the code that were on the client's `sys.path`, relative to its root."""
     resolver: str = loading.RESOLVER
     loader_args: tuple[str, ...] = ()
+    disable_run_cache: bool = False
+    """Whether nothing that the task calls uses the cache."""
     endpoint: str = DEFAULT_ENDPOINT
     insecure: bool = False
     insecure_skip_verify: bool = False
@@ -91,6 +94,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> TaskArguments:
         sys_path=tuple(entry for entry in env.get("_F_SYS_PATH", "").split(":") if entry),
         resolver=options.get("--resolver", loading.RESOLVER),
         loader_args=tuple(loader_args),
+        disable_run_cache=_flag(env, DISABLE_CACHE),
         endpoint=env.get("_U_EP_OVERRIDE", DEFAULT_ENDPOINT),
         insecure=_flag(env, "_U_INSECURE"),
         insecure_skip_verify=_flag(env, "_U_INSECURE_SKIP_VERIFY"),

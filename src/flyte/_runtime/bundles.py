@@ -31,11 +31,11 @@ async def unpack(bundle: CodeBundle, *, home: str | None, options: Mapping[str, 
     assert bundle.tgz is not None, "pickled bundles are not unpacked"
     if home is None:
         target = Path.cwd() / bundle.destination
-        _extract(await storage.read(bundle.tgz, options=options), target, bundle.tgz)
+        extract(await storage.read(bundle.tgz, settings=options), target, bundle.tgz)
         return target
     target = Path(home, "work", "bundles", _identity(bundle))
     if not (target / _DONE).exists():
-        _publish(await storage.read(bundle.tgz, options=options), target, bundle.tgz)
+        _publish(await storage.read(bundle.tgz, settings=options), target, bundle.tgz)
     return target
 
 
@@ -65,7 +65,7 @@ def _publish(data: bytes, target: Path, uri: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     private = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
-        _extract(data, private, uri)
+        extract(data, private, uri)
         (private / _DONE).touch()
         try:
             os.rename(private, target)  # noqa: PTH104 - fails if the target is there, unlike Path.replace
@@ -79,8 +79,12 @@ def _publish(data: bytes, target: Path, uri: str) -> None:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _extract(data: bytes, folder: Path, uri: str) -> None:
-    """Unpack a tar archive of plain files; nothing can be written outside of the folder."""
+def extract(data: bytes, folder: Path, uri: str) -> None:
+    """Unpack a tar archive of plain files; nothing can be written outside of the folder.
+
+    Raises:
+        flyte.errors.CodeBundleError: when it is damaged or would write elsewhere.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as archive:

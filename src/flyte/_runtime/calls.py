@@ -9,7 +9,8 @@ from flyte._context import Call, scope
 from flyte._ids import ActionID
 from flyte._runtime.sequencer import Sequencer
 from flyte._task import MAX_INLINE_IO_BYTES
-from flyte._wire import task_spec, values
+from flyte._wire import identities, task_spec, values
+from flyte._wire.carriers import Carrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +22,40 @@ class NamedCall:
     inputs: common_pb2.Inputs
 
 
-async def name_task(call: Call, sequencer: Sequencer) -> NamedCall:
-    """Convert the inputs of a task's call and name it.
+async def name_task(
+    call: Call, sequencer: Sequencer, *, carrier: Carrier | None = None
+) -> NamedCall:
+    """Convert the inputs of a task's call and name it; the carrier keeps the large ones.
 
     Raises:
         flyte.errors.RuntimeDataValidationError: when an input does not fit its type.
         flyte.errors.InlineIOMaxBytesBreached: when the inputs are larger than the task allows.
     """
     limit: int = getattr(call.callee, "max_inline_io_bytes", MAX_INLINE_IO_BYTES)
-    return await _named(call, task_spec.task_hash(call.callee), sequencer, limit=limit)
+    inputs = await _inputs(call, limit, carrier)
+    return _named(call, task_spec.task_hash(call.callee), inputs, sequencer)
 
 
-async def name_trace(call: Call, sequencer: Sequencer) -> NamedCall:
-    """Convert the inputs of a traced function's call and name it."""
-    return await _named(call, f"trace:{call.callee.name}", sequencer)
-
-
-async def _named(
-    call: Call, callee_hash: str, sequencer: Sequencer, *, limit: int | None = None
+async def name_trace(
+    call: Call, sequencer: Sequencer, *, carrier: Carrier | None = None
 ) -> NamedCall:
+    """Convert the inputs of a traced function's call and name it; the carrier keeps the large ones."""
+    inputs = await _inputs(call, None, carrier)
+    return _named(call, f"trace:{call.callee.name}", inputs, sequencer)
+
+
+async def _inputs(call: Call, limit: int | None, carrier: Carrier | None) -> common_pb2.Inputs:
     here = scope()
     context = here.task.custom_context if here else None
-    inputs = await values.inputs(
-        call.callee.interface, call.arguments, context=context, limit=limit
+    return await values.inputs(
+        call.callee.interface, call.arguments, context=context, limit=limit, carrier=carrier
     )
-    action = sequencer.child(callee_hash, values.input_hash(inputs), call.group)
+
+
+def _named(
+    call: Call, callee_hash: str, inputs: common_pb2.Inputs, sequencer: Sequencer
+) -> NamedCall:
+    action = sequencer.child(callee_hash, identities.input_hash(inputs), call.group)
     return NamedCall(call, action, inputs)
 
 

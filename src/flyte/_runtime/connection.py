@@ -75,7 +75,7 @@ class Connection:
         self._running.add(task)
         try:
             if await self.known(action.action_id.name) is None:
-                await storage.write(action.input_uri, inputs, options=self._storage_options)
+                await storage.write(action.input_uri, inputs, settings=self._storage_options)
                 await self._asked(self.submit(action), action)
             return await self._asked(self._informer.terminal(action.action_id.name), action)
         finally:

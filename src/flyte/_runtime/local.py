@@ -1,17 +1,16 @@
 """`LocalRuntime`: tasks in the caller's process, with a control plane's values and errors.
 
 Inputs and outputs go through their literals although nobody else reads them, so that what works
-here works there. Nothing is kept: traces are called again, there is no cache.
+here works there.  Traces are called again; nothing is kept but results of cached tasks, and the files
+that values are made of.
 """
 
 import asyncio
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from flyteidl2.task import common_pb2
 
@@ -19,102 +18,99 @@ from flyte import errors
 from flyte._context import Call, Outcome, RawDataPath, Scope, TaskContext, entered, scope
 from flyte._ids import ROOT_ACTION, ActionID, random_run_name
 from flyte._kit import aio, backoff, clock
-from flyte._policies import RetryStrategy, Timeout, retry_strategy, timeout
-from flyte._runtime import calls, limits
+from flyte._runtime import calls
+from flyte._runtime.caching.local import LocalCache, LocalCall
+from flyte._runtime.caching.shelf import Scope as CacheScope
+from flyte._runtime.inprocess import limits
+from flyte._runtime.inprocess.boundary import Boundary, InFiles, InMemory
+from flyte._runtime.inprocess.budgets import Budget
+from flyte._runtime.inprocess.variables import Variables
 from flyte._runtime.sequencer import Sequencer
-from flyte._runtime.variables import Variables
 from flyte._task import AsyncFunctionTaskTemplate, TaskTemplate
 from flyte._wire import values
-
-_SYSTEM_RETRIES = 3
-"""As a control plane gives for failures that are not the user's."""
-_SYSTEM_PAUSES = backoff.Backoff(base=1, factor=2, cap=30)
+from flyte.config import _read
+from flyte.report import _live
 
 
-@dataclass(slots=True)
-class _Budget:
-    """What is left of a call's retries and time."""
+class Surroundings(TypedDict, total=False):
+    """What a caller may choose about a local run."""
 
-    strategy: RetryStrategy
-    time: Timeout
-    started: float
-    user_failures: int = 0
-    system_failures: int = 0
-
-    def pause(self, failure: errors.ErrorCode) -> float | None:
-        """Seconds until the next attempt, or None when there is none."""
-        if not failure.recoverable or failure.code == "DeadlineExceeded":
-            return None
-        if failure.kind == "system":
-            self.system_failures += 1
-            over = self.system_failures > _SYSTEM_RETRIES
-            return None if over else _SYSTEM_PAUSES.delay(self.system_failures - 1)
-        self.user_failures += 1
-        if self.user_failures > self.strategy.count:
-            return None
-        grown = self.strategy.backoff
-        return grown.compute_delay(self.user_failures - 1).total_seconds() if grown else 0.0
-
-    def seconds(self) -> tuple[float | None, bool]:
-        """How long the next attempt may take, and whether that is because of the deadline."""
-        runtime, deadline = _seconds(self.time.max_runtime), _seconds(self.time.deadline)
-        if deadline is None:
-            return runtime, False
-        left = max(0.0, deadline - (clock.monotonic() - self.started))
-        return (left, True) if runtime is None or left < runtime else (runtime, False)
+    name: str | None
+    """The run's name; a random one by default."""
+    project: str | None
+    domain: str | None
+    """What the task's context says."""
+    custom_context: Mapping[str, str] | None
+    """Values for `flyte.ctx().custom_context`, in the root and in all children."""
+    env_vars: Mapping[str, str] | None
+    """Environment variables for the duration of the run."""
+    raw_data_path: str | None
+    """Where files and tables go; the run's folder in `$FLYTE_HOME/local` by default."""
+    force_serialization: bool
+    """Write and read every value as bytes, as between processes (see `boundary.InFiles`)."""
+    overwrite_cache: bool
+    """Execute cached tasks again and keep the new results."""
+    disable_run_cache: bool
+    """Neither use nor keep results of cached tasks."""
+    cache_lookup_scope: CacheScope
 
 
 class LocalRuntime:
     """The in-process engine; each running action has its own, because names count per caller.
+
+    Args:
+        action: whose calls it serves.
+        variables: the environment of the run.
+        boundary: what lies between callers and tasks.
+        cache: results of cached tasks.
 
     Example:
         >>> LocalRuntime().run_root(train, {"folds": 3})
         0.97
     """
 
-    def __init__(self, action: ActionID | None = None, variables: Variables | None = None) -> None:
+    def __init__(
+        self,
+        action: ActionID | None = None,
+        variables: Variables | None = None,
+        boundary: Boundary | None = None,
+        cache: LocalCache | None = None,
+    ) -> None:
         self._action = action or ActionID.create_random()
         self._sequencer = Sequencer(self._action)
         self._variables = variables or Variables()
+        self._boundary: Boundary = boundary or InMemory()
+        self._cache = cache or LocalCache()
+        self._traces: dict[Call, calls.NamedCall] = {}
+        """Traced calls between `recall` and `record`."""
 
     async def call(self, call: Call) -> Any:
         """Run a task on the caller's loop, in a thread, or (`blocking`) in the calling thread."""
-        named = await calls.name_task(call, self._sequencer)
-        surroundings = scope()
-        if surroundings is None:
-            raise RuntimeError("a local call needs the scope of a running task; use run_root")
-        context = _child_context(surroundings.task, named.action, call.callee.name)
-        return await self._attempts(_task(call), named.inputs, context, blocking=call.blocking)
+        carrier = self._boundary.carrier
+        named = await calls.name_task(call, self._sequencer, carrier=carrier)
+        context = _child_context(_caller(), named.action, call.callee.name)
+        return await self._result(_task(call), named.inputs, context, blocking=call.blocking)
 
     async def recall(self, call: Call) -> Outcome | None:
-        """Nothing is kept between attempts, so nothing is known; but the inputs must fit.
+        """Nothing is known of earlier attempts; but the inputs must be such that they could be kept.
 
         Raises:
-            flyte.errors.RuntimeDataValidationError: for an input that could not be kept.
+            flyte.errors.RuntimeDataValidationError: for an input that could not.
         """
-        await values.inputs(call.callee.interface, call.arguments)
+        carrier = self._boundary.carrier
+        self._traces[call] = await calls.name_trace(call, self._sequencer, carrier=carrier)
         return None
 
     async def record(self, call: Call, outcome: Outcome) -> None:
-        """Nothing is kept: a local process that dies takes its run along; but the value must fit.
+        """A local process that dies takes its run along; but the value must be such that it could be kept.
 
         Raises:
-            flyte.errors.RuntimeDataValidationError: for a value that could not be kept.
+            flyte.errors.RuntimeDataValidationError: for a value that could not.
         """
-        if outcome.error is None:
-            await values.outputs(call.callee.interface, outcome.value)
+        await self._boundary.trace(_caller(), self._traces.pop(call), outcome)
 
     def run_root(
-        self,
-        task: TaskTemplate,
-        arguments: Mapping[str, Any],
-        *,
-        name: str | None = None,
-        project: str | None = None,
-        domain: str | None = None,
-        custom_context: Mapping[str, str] | None = None,
-        env_vars: Mapping[str, str] | None = None,
-        raw_data_path: str | None = None,
+        self, task: TaskTemplate, arguments: Mapping[str, Any], **chosen: Unpack[Surroundings]
     ) -> Any:
         """Run a task as the root of a local run, in the calling thread: a debugger stops in it.
 
@@ -124,102 +120,104 @@ class LocalRuntime:
         Args:
             task: the task.
             arguments: every input by name (see `NativeInterface.bind`).
-            name: the run's name; a random one by default.
-            project: what the task's context says.
-            domain: what the task's context says.
-            custom_context: values for `flyte.ctx().custom_context`, here and in all children.
-            env_vars: environment variables for the duration of the run.
-            raw_data_path: where large values go; a folder under the system's temporary one by
-                default.
+            chosen: see `Surroundings`.
 
         Raises:
             flyte.errors.BaseRuntimeError: what the task raised, as a control plane would report it.
         """
-        root = self._root(
-            _root_context(task, name, project, domain, custom_context, raw_data_path),
-            task,
-            arguments,
-            env_vars=env_vars or {},
-            blocking=not task.is_async,
-        )
+        root = self._root(task, arguments, chosen, blocking=not task.is_async)
         if not task.is_async:
             return aio.drive(root)
         return aio.background().wait(root) if _loop_is_running() else aio.run_main(root)
 
     async def run_root_aio(
-        self,
-        task: TaskTemplate,
-        arguments: Mapping[str, Any],
-        *,
-        name: str | None = None,
-        project: str | None = None,
-        domain: str | None = None,
-        custom_context: Mapping[str, str] | None = None,
-        env_vars: Mapping[str, str] | None = None,
-        raw_data_path: str | None = None,
+        self, task: TaskTemplate, arguments: Mapping[str, Any], **chosen: Unpack[Surroundings]
     ) -> Any:
         """`run_root` on the caller's event loop (an async task) or in a thread (a plain one)."""
-        context = _root_context(task, name, project, domain, custom_context, raw_data_path)
-        return await self._root(context, task, arguments, env_vars=env_vars or {}, blocking=False)
+        return await self._root(task, arguments, chosen, blocking=False)
 
     async def _root(
         self,
-        context: TaskContext,
         task: TaskTemplate,
         arguments: Mapping[str, Any],
+        chosen: Surroundings,
         *,
-        env_vars: Mapping[str, str],
         blocking: bool,
     ) -> Any:
-        inputs = await values.inputs(task.interface, arguments, limit=task.max_inline_io_bytes)
-        with self._variables.restored():
-            self._variables.want(env_vars)
-            return await self._attempts(task, inputs, context, blocking=blocking)
+        context = _root_context(task, chosen)
+        if chosen.get("force_serialization"):
+            self._boundary = InFiles(context.run_base_dir)
+        self._cache = LocalCache(
+            overwrite=chosen.get("overwrite_cache", False),
+            disabled=chosen.get("disable_run_cache", False),
+            scope=chosen.get("cache_lookup_scope", "global"),
+        )
+        # In the scope of the run already, so that the files among the inputs go into its raw data.
+        with self._variables.restored(), entered(Scope(runtime=self, task=context)):
+            self._variables.want(chosen.get("env_vars") or {})
+            inputs = await values.inputs(
+                task.interface,
+                arguments,
+                context=context.custom_context,
+                limit=task.max_inline_io_bytes,
+                carrier=self._boundary.carrier,
+            )
+            try:
+                return await self._result(task, inputs, context, blocking=blocking)
+            finally:
+                _live.tell_local(context.run_base_dir)
 
-    async def _attempts(
+    async def _result(
         self, task: TaskTemplate, inputs: common_pb2.Inputs, context: TaskContext, *, blocking: bool
     ) -> Any:
-        budget = _Budget(
-            retry_strategy(task.retries), timeout(task.timeout) or Timeout(), clock.monotonic()
-        )
+        call = LocalCall(task, inputs, context, self._boundary.reader, blocking)
+        return await self._cache.result(call, partial(self._attempts, call))
+
+    async def _attempts(self, call: LocalCall, cache: LocalCache) -> common_pb2.Outputs:
+        task, inputs, context, blocking = call.task, call.inputs, call.context, call.blocking
+        budget = Budget.of(task)
+        inputs = await self._boundary.inputs(context, inputs)
         for number in count():
             context = _attempt_context(context, number)
             try:
-                return await self._attempt(task, inputs, context, budget, blocking=blocking)
-            except (Exception, SystemExit) as error:
+                try:
+                    attempt = replace(call, inputs=inputs, context=context)
+                    return await self._attempt(attempt, cache, budget)
+                finally:
+                    await _end_report(context, blocking=blocking)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge of the task
+                seen = await self._boundary.failure(context, error)
                 pause = budget.pause(errors.to_code(error))
                 if pause is None:
-                    raise calls.as_seen_by_caller(error) from error
+                    raise seen from seen.__cause__
             await _pause(pause, blocking=blocking)
         raise AssertionError("the budget ends the loop")
 
     async def _attempt(
-        self,
-        task: TaskTemplate,
-        inputs: common_pb2.Inputs,
-        context: TaskContext,
-        budget: _Budget,
-        *,
-        blocking: bool,
-    ) -> Any:
+        self, call: LocalCall, cache: LocalCache, budget: Budget
+    ) -> common_pb2.Outputs:
+        task, inputs, context = call.task, call.inputs, call.context
         self._variables.want(task.env_vars or {})
-        arguments = await values.arguments(task.interface, inputs)
-        seconds, by_deadline = budget.seconds()
-        runtime = LocalRuntime(context.action, self._variables)
-        try:
-            with entered(Scope(runtime=runtime, task=context)):
-                returned = await _invoke(task, arguments, seconds, blocking=blocking)
-        except limits.LimitHitError as error:
-            raise _limit_error(task, context, budget, by_deadline=by_deadline) from error
-        outputs = await values.outputs(task.interface, returned, limit=task.max_inline_io_bytes)
-        return await values.returned(task.interface, outputs)
+        boundary, limit = self._boundary, task.max_inline_io_bytes
+        runtime = LocalRuntime(context.action, self._variables, boundary, cache)
+        with entered(Scope(runtime=runtime, task=context)):
+            arguments = await values.arguments(task.interface, inputs, carrier=boundary.reader)
+            seconds, by_deadline = budget.seconds()
+            try:
+                returned = await _invoke(task, arguments, seconds, blocking=call.blocking)
+            except limits.LimitHitError as error:
+                raise budget.exceeded(context.attempt_number, by_deadline=by_deadline) from error
+            outputs = await values.outputs(
+                task.interface, returned, limit=limit, carrier=boundary.carrier
+            )
+        return await boundary.outputs(context, outputs)
 
 
 async def _invoke(
     task: TaskTemplate, arguments: Mapping[str, Any], seconds: float | None, *, blocking: bool
 ) -> Any:
     """Call the user's function where its kind and its caller allow."""
-    if isinstance(task, AsyncFunctionTaskTemplate) and not task.is_async:
+    if isinstance(task, AsyncFunctionTaskTemplate) and task.is_plain:
         body = partial(task.func, **arguments)
         if blocking:
             return limits.inline(body, seconds)
@@ -254,43 +252,31 @@ def _task(call: Call) -> TaskTemplate:
     return call.callee
 
 
-def _seconds(limit: timedelta | int | None) -> float | None:
-    return limit.total_seconds() if isinstance(limit, timedelta) else limit
+def _caller() -> TaskContext:
+    here = scope()
+    if here is None:
+        raise RuntimeError("a local call needs the scope of a running task; use run_root")
+    return here.task
 
 
-def _limit_error(
-    task: TaskTemplate, context: TaskContext, budget: _Budget, *, by_deadline: bool
-) -> errors.TaskTimeoutError:
-    if by_deadline:
-        return errors.DeadlineExceededError(
-            f"{task.name} was not done {_seconds(budget.time.deadline):g} s after its creation, "
-            "which is its deadline over all attempts."
-        )
-    return errors.MaxRuntimeExceededError(
-        f"Attempt {context.attempt_number + 1} of {task.name} ran longer than its max_runtime of "
-        f"{_seconds(budget.time.max_runtime):g} s; raise it or make the task faster."
+def _root_context(task: TaskTemplate, chosen: Surroundings) -> TaskContext:
+    run_name = chosen.get("name") or random_run_name()
+    base = f"{_read.flyte_home()}/local/{run_name}"
+    action = ActionID(
+        name=ROOT_ACTION,
+        run_name=run_name,
+        project=chosen.get("project"),
+        domain=chosen.get("domain"),
     )
-
-
-def _root_context(
-    task: TaskTemplate,
-    name: str | None,
-    project: str | None,
-    domain: str | None,
-    custom_context: Mapping[str, str] | None,
-    raw_data_path: str | None,
-) -> TaskContext:
-    run_name = name or random_run_name()
-    base = f"{tempfile.gettempdir()}/flyte/{run_name}"
-    action = ActionID(name=ROOT_ACTION, run_name=run_name, project=project, domain=domain)
     return TaskContext(
         action=action,
         version="",
-        raw_data_path=RawDataPath(raw_data_path or f"{base}/raw"),
+        raw_data_path=RawDataPath(chosen.get("raw_data_path") or f"{base}/raw"),
         output_path=base,
         run_base_dir=base,
         mode="local",
-        custom_context=dict(custom_context or {}),
+        custom_context=dict(chosen.get("custom_context") or {}),
+        disable_run_cache=chosen.get("disable_run_cache", False),
         run_start_time=clock.now(),
         task_name=task.name,
     )
@@ -302,4 +288,12 @@ def _child_context(parent: TaskContext, action: ActionID, task_name: str) -> Tas
 
 def _attempt_context(context: TaskContext, number: int) -> TaskContext:
     prefix = f"{context.run_base_dir}/{context.action.name}/{number + 1}"
-    return context.replace(attempt_number=number, output_path=prefix, data=dict(context.data))
+    changed = context.replace(attempt_number=number, output_path=prefix, data=dict(context.data))
+    return _live.opened(changed)
+
+
+async def _end_report(context: TaskContext, *, blocking: bool) -> None:
+    if blocking:
+        _live.close(context)
+    else:
+        await _live.close_aio(context)

@@ -16,7 +16,7 @@ from flyte import storage
 from flyte._client import ControlPlane
 from flyte._context import Call, Outcome, TaskContext, scope
 from flyte._kit import aio
-from flyte._runtime import actions, calls, results
+from flyte._runtime import actions, calls, carriers, results
 from flyte._runtime.arguments import TaskArguments
 from flyte._runtime.connection import Connection
 from flyte._runtime.sequencer import Sequencer
@@ -37,6 +37,7 @@ class RemoteRuntime:
     def __init__(self, arguments: TaskArguments, connect: Connect | None = None) -> None:
         self._arguments = arguments
         self._options = dict(arguments.storage_options)
+        self._carrier = carriers.of_attempt(arguments)
         self._connect = connect or self._default_connect
         self._sequencer = Sequencer(arguments.action)
         self._actions = actions.TaskActions(_serialization(arguments))
@@ -87,14 +88,14 @@ class RemoteRuntime:
     # --- in the caller's thread: conversion, naming, reading
 
     async def _call(self, call: Call) -> Any:
-        named = await calls.name_task(call, self._sequencer)
+        named = await calls.name_task(call, self._sequencer, carrier=self._carrier)
         action = self._actions.build(named, _caller())
         inputs = named.inputs.SerializeToString(deterministic=True)
         update = await self._join(self._run(action, inputs))
         return await results.of_task(update, call.callee.interface, self._options)
 
     async def _recall(self, call: Call) -> Outcome | None:
-        named = await calls.name_trace(call, self._sequencer)
+        named = await calls.name_trace(call, self._sequencer, carrier=self._carrier)
         update = await self._known(named.action.name)
         if update is None or not statuses.is_terminal(update.phase) or _worth_another_try(update):
             self._traces[call] = named
@@ -108,7 +109,9 @@ class RemoteRuntime:
         caller = _caller()
         if outcome.error is None:
             file = actions.OUTPUTS
-            document: Any = await values.outputs(call.callee.interface, outcome.value)
+            document: Any = await values.outputs(
+                call.callee.interface, outcome.value, carrier=self._carrier
+            )
         else:
             file, document = actions.ERROR, failures.error_document(outcome.error)
         await self._write(actions.place(caller, named, actions.INPUTS), named.inputs)
@@ -117,7 +120,7 @@ class RemoteRuntime:
 
     async def _write(self, uri: str, message: Any) -> None:
         data = message.SerializeToString(deterministic=True)
-        await storage.write(uri, data, options=self._options)
+        await storage.write(uri, data, settings=self._options)
 
     # --- across the threads
 

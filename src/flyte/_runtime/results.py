@@ -12,6 +12,7 @@ from flyte import errors, storage
 from flyte._interface import NativeInterface
 from flyte._phases import ActionPhase
 from flyte._runtime.actions import ERROR, OUTPUTS
+from flyte._runtime.carriers import StorageCarrier
 from flyte._wire import failures, statuses, values
 
 _SUCCEEDED = frozenset({phase_pb2.ACTION_PHASE_SUCCEEDED, phase_pb2.ACTION_PHASE_RECOVERED})
@@ -47,7 +48,8 @@ async def of_trace(
 async def failure(update: ActionUpdate, options: Mapping[str, str]) -> errors.BaseRuntimeError:
     """The error of a child that did not succeed."""
     if update.HasField("error"):
-        return failures.from_execution_error(update.error)
+        whole = await _stored_failure(update, options) if _is_cut(update) else None
+        return whole or failures.from_execution_error(update.error)
     name = update.action_id.name
     match statuses.phase(update.phase):
         case ActionPhase.ABORTED:
@@ -60,17 +62,23 @@ async def failure(update: ActionUpdate, options: Mapping[str, str]) -> errors.Ba
             )
 
 
+def _is_cut(update: ActionUpdate) -> bool:
+    return failures.is_cut(update.error.message)
+
+
 async def _stored_failure(
     update: ActionUpdate, options: Mapping[str, str]
 ) -> errors.BaseRuntimeError | None:
-    """A backend may leave the error in the attempt's directory only."""
-    uri = storage.join(update.output_uri, ERROR)
-    if not update.output_uri or not await storage.exists(uri, options=options):
+    """What the attempt's directory says: a backend may leave the error there only, or tell of it in short."""
+    uri = update.output_uri  # of a trace the file itself
+    if not uri.endswith(f"/{ERROR}"):
+        uri = storage.join(uri, ERROR)
+    if not update.output_uri or not await storage.exists(uri, settings=options):
         return None
-    document = ErrorDocument.FromString(await storage.read(uri, options=options))
+    document = ErrorDocument.FromString(await storage.read(uri, settings=options))
     return failures.from_error_document(document)
 
 
 async def _outputs(uri: str, interface: NativeInterface, options: Mapping[str, str]) -> Any:
-    outputs = common_pb2.Outputs.FromString(await storage.read(uri, options=options))
-    return await values.returned(interface, outputs)
+    outputs = common_pb2.Outputs.FromString(await storage.read(uri, settings=options))
+    return await values.returned(interface, outputs, carrier=StorageCarrier("", options))

@@ -26,11 +26,13 @@ from flyte._context import (
     entered,
 )
 from flyte._kit import aio
-from flyte._runtime import actions, bundles, loader
+from flyte._runtime import actions, bundles, carriers, loader
 from flyte._runtime.arguments import TaskArguments
 from flyte._runtime.remote import RemoteRuntime
 from flyte._task import AsyncFunctionTaskTemplate, TaskTemplate
 from flyte._wire import failures, interfaces, values
+from flyte._wire.carriers import Carrier
+from flyte.report import _live
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ def run(arguments: TaskArguments) -> int:
         file, document = actions.ERROR, _serialized(failures.error_document(error))
     try:
         uri = storage.join(arguments.outputs_path, file)
-        _finish(storage.write(uri, document, options=dict(arguments.storage_options)), uri)
+        _finish(storage.write(uri, document, settings=dict(arguments.storage_options)), uri)
     except errors.StorageError:
         logger.exception("the attempt has ended, but its result cannot be written")
         return _FAILED_TO_REPORT
@@ -118,26 +120,31 @@ def _perform(arguments: TaskArguments, runtime: RemoteRuntime) -> bytes:
     """Outputs of the attempt, ready to be written; raises what the task raised."""
     _, task = _load(arguments)
     inputs = common_pb2.Inputs.FromString(_read(arguments.inputs, dict(arguments.storage_options)))
-    scope = Scope(runtime=runtime, task=_context(arguments, task, inputs))
-    with entered(scope):
-        if isinstance(task, AsyncFunctionTaskTemplate) and not task.is_async:
+    context = _context(arguments, task, inputs)
+    carrier = carriers.of_attempt(arguments)
+    reported = _live.reported(context, dict(arguments.storage_options))
+    with reported as context, entered(Scope(runtime=runtime, task=context)):
+        if isinstance(task, AsyncFunctionTaskTemplate) and task.is_plain:
             # No loop runs while a plain function does: it may start one of its own.
-            given = aio.run_main(values.arguments(task.interface, inputs))
+            given = aio.run_main(values.arguments(task.interface, inputs, carrier=carrier))
             returned = task.func(**given)
-            outputs = aio.run_main(_outputs(task, returned))
+            outputs = aio.run_main(_outputs(task, returned, carrier))
         else:
-            outputs = aio.run_main(_perform_async(task, inputs))
+            outputs = aio.run_main(_perform_async(task, inputs, carrier))
     return _serialized(outputs)
 
 
-async def _perform_async(task: TaskTemplate, inputs: common_pb2.Inputs) -> common_pb2.Outputs:
-    given = await values.arguments(task.interface, inputs)
+async def _perform_async(
+    task: TaskTemplate, inputs: common_pb2.Inputs, carrier: Carrier
+) -> common_pb2.Outputs:
+    given = await values.arguments(task.interface, inputs, carrier=carrier)
     returned = await task.execute(**given)
-    return await _outputs(task, returned)
+    return await _outputs(task, returned, carrier)
 
 
-async def _outputs(task: TaskTemplate, returned: object) -> common_pb2.Outputs:
-    return await values.outputs(task.interface, returned, limit=task.max_inline_io_bytes)
+async def _outputs(task: TaskTemplate, returned: object, carrier: Carrier) -> common_pb2.Outputs:
+    limit = task.max_inline_io_bytes
+    return await values.outputs(task.interface, returned, limit=limit, carrier=carrier)
 
 
 def _context(
@@ -155,13 +162,14 @@ def _context(
         compiled_image_cache=arguments.image_cache,
         custom_context=values.context(inputs),
         run_start_time=arguments.run_start_time,
+        disable_run_cache=arguments.disable_run_cache,
         task_name=task.name,
         attempt_number=arguments.attempt_number,
     )
 
 
 def _read(uri: str, options: Mapping[str, str]) -> bytes:
-    return _finish(storage.read(uri, options=options), uri)
+    return _finish(storage.read(uri, settings=options), uri)
 
 
 def _finish(coro: Coroutine[Any, Any, Any], uri: str) -> Any:

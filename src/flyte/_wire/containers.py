@@ -1,4 +1,4 @@
-"""The container or pod that runs a task, and the command line in it."""
+"""The container or pod that runs a task."""
 
 import copy
 from collections.abc import Mapping
@@ -7,26 +7,14 @@ from typing import Any
 from flyteidl2.core import literals_pb2, tasks_pb2
 
 from flyte import _image, errors
-from flyte._context import CodeBundle
 from flyte._kit import optional
 from flyte._pod import PodTemplate
 from flyte._task import TaskTemplate
-from flyte._wire import loading, resources
+from flyte._wire import resources
 from flyte._wire.serialization import SerializationContext
 
-COMMAND = "a0"
 PRIMARY = "primary_container_name"
 """Key in a template's `config` that names the task's own container of a pod."""
-
-_PLACEHOLDERS = (
-    ("--raw-data-path", "{{.rawOutputDataPrefix}}"),
-    ("--checkpoint-path", "{{.checkpointOutputPrefix}}"),
-    ("--prev-checkpoint", "{{.prevCheckpointPrefix}}"),
-    ("--run-name", "{{.runName}}"),
-    ("--name", "{{.actionName}}"),
-    ("--run-start-time", "{{.runStartTime}}"),
-)
-"""Options whose values the control plane puts in."""
 
 
 def fill(
@@ -34,56 +22,32 @@ def fill(
     task: TaskTemplate[..., Any, Any],
     context: SerializationContext,
 ) -> None:
-    """Set the template's target: a container, or a pod for a task with a `PodTemplate` of its own."""
-    if isinstance(task.pod_template, PodTemplate):
-        template.k8s_pod.CopyFrom(_pod(task, task.pod_template, args(task, context)))
-        template.config[PRIMARY] = task.pod_template.primary_container_name
-        return
-    template.container.CopyFrom(
-        tasks_pb2.Container(
-            image=_image.image(task.image).uri,
-            args=args(task, context),
-            resources=resources.container_resources(task.resources),
-            env=[
-                literals_pb2.KeyValuePair(key=key, value=value)
-                for key, value in (task.env_vars or {}).items()
-            ],
-        )
-    )
-
-
-def args(task: TaskTemplate[..., Any, Any], context: SerializationContext) -> list[str]:
-    """The command line of the task, with placeholders for what differs between attempts.
-
-    It begins with `a0` itself and the container's command stays empty: so every Flyte 2 client writes it.
-
-    Raises:
-        ModuleLoadError: when a worker could not find the task again.
+    """Set the template's target: a container, a pod for a task with a `PodTemplate` of its own, a statement for a
+    database, or nothing for a task that its backend runs by itself.
     """
-    words = [COMMAND, "--inputs", context.input_path, "--outputs-path", context.output_path]
-    words += ["--version", context.version]
-    for option, placeholder in _PLACEHOLDERS:
-        words += [option, placeholder]
-    bundle = context.code_bundle
-    if bundle is not None:
-        words += _bundle_args(bundle)
-    if bundle is None or bundle.pkl is None:
-        words += _resolver_args(task, context)
-    return words
+    args, statement = task.container_args(context), task.sql(context)
+    if statement is not None:
+        template.sql.CopyFrom(tasks_pb2.Sql(statement=statement, dialect=tasks_pb2.Sql.ANSI))
+    elif args and isinstance(task.pod_template, PodTemplate):
+        template.k8s_pod.CopyFrom(_pod(task, task.pod_template, args))
+        template.config[PRIMARY] = task.pod_template.primary_container_name
+    elif args:
+        template.container.CopyFrom(_container(task, context, args))
 
 
-def _bundle_args(bundle: CodeBundle) -> list[str]:
-    if bundle.pkl is not None:
-        return ["--pkl", bundle.pkl, "--dest", bundle.destination]
-    return ["--tgz", bundle.tgz, "--dest", bundle.destination] if bundle.tgz else []
-
-
-def _resolver_args(task: Any, context: SerializationContext) -> list[str]:
-    resolver = getattr(task, "task_resolver", None)
-    if resolver is not None:
-        own = resolver.loader_args(task, context.root_dir)
-        return ["--resolver", resolver.import_path, *own]
-    return ["--resolver", loading.RESOLVER, *loading.loader_args(task, context.root_dir)]
+def _container(
+    task: TaskTemplate[..., Any, Any], context: SerializationContext, args: list[str]
+) -> tasks_pb2.Container:
+    return tasks_pb2.Container(
+        image=_image.image(task.image).uri,
+        args=args,
+        resources=resources.container_resources(task.resources),
+        data_config=task.data_loading_config(context),
+        env=[
+            literals_pb2.KeyValuePair(key=key, value=value)
+            for key, value in (task.env_vars or {}).items()
+        ],
+    )
 
 
 def _pod(

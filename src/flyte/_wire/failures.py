@@ -10,14 +10,15 @@ from flyteidl2.workflow import run_definition_pb2
 
 from flyte import errors
 
-LONGEST_MESSAGE = 1024 * 1024
-"""Bytes of an error's message; what is longer loses its middle."""
+LONGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes of an error's message in `error.pb`; what is longer loses its middle."""
 
 _NOT_THE_USERS = (str(Path(errors.__file__).parent / "_")[:-1], str(Path(asyncio.__file__).parent))
 """Where the frames lie that say nothing about user code: the SDK, and what runs its coroutines."""
 _TRACEBACK = re.compile(
     r"\n\n(?=Traceback \(most recent call last\):\n|  \+ Exception Group Traceback )"
 )
+_CUT = re.compile(r"\n… \d+ bytes of this message were cut …\n")
 _ORIGINS = {
     "user": execution_pb2.ExecutionError.USER,
     "system": execution_pb2.ExecutionError.SYSTEM,
@@ -61,6 +62,14 @@ def from_error_info(info: run_definition_pb2.ErrorInfo) -> errors.BaseRuntimeErr
         run_definition_pb2.ErrorInfo.KIND_SYSTEM: "system",
     }
     return _error(info.code, info.message, kinds.get(info.kind, "unknown"))
+
+
+def is_cut(message: str) -> bool:
+    """Whether a message lost its middle on the way, so that `error.pb` says more.
+
+    Control planes tell parents of their children's failures in a bounded form.
+    """
+    return _CUT.search(message) is not None
 
 
 def split(message: str) -> tuple[str, str]:

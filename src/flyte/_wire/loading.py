@@ -23,30 +23,52 @@ def loader_args(task: Any, root_dir: Path | None) -> list[str]:
     Raises:
         ModuleLoadError: when the task has no name in its module, or the module none in `root_dir`.
     """
-    function = getattr(task, "func", task)
-    module = sys.modules.get(function.__module__)
+    module = home(task)
     if module is None:
         raise errors.ModuleLoadError(
-            f"task {task.name} says it is from module {function.__module__!r}, which is not loaded; "
-            "define it at the top level of an importable module"
+            f"task {task.name} is in no module that is loaded; define it at the top level of an importable module"
         )
-    return [
-        "mod",
-        _module_name(module, task, root_dir),
-        "instance",
-        _attribute(task, function, module),
-    ]
+    return ["mod", _module_name(module, task, root_dir), "instance", _attribute(task, module)]
 
 
-def _attribute(task: Any, function: Any, module: ModuleType) -> str:
+def home(task: Any) -> ModuleType | None:
+    """The module that has the task: the one of its function, else the last one that was imported with it in it.
+
+    A task without a function (of a plugin's own kind) does not know where it stands.  Of several modules that have it,
+    the one whose import began last is the one that defines it; the others import it from there.
+    """
+    function = getattr(task, "func", None)
+    if function is not None:
+        return sys.modules.get(function.__module__)
+    for module in reversed(list(sys.modules.values())):
+        values = getattr(module, "__dict__", None) or {}
+        if any(
+            isinstance(value, TaskTemplate) and _same(value, task)
+            for value in list(values.values())
+        ):
+            return module
+    return None
+
+
+def _same(value: Any, task: Any) -> bool:
+    """Whether it is the task, or the one that the task is an override of."""
+    if value is task:
+        return True
+    function = getattr(task, "func", None)
+    if function is not None:
+        return getattr(value, "func", None) is function
+    return type(value) is type(task) and value.name == task.name
+
+
+def _attribute(task: Any, module: ModuleType) -> str:
     """The name of the task, or of the one that it is an override of."""
-    own = getattr(function, "__name__", "")
+    own = getattr(getattr(task, "func", None), "__name__", "")
     candidates = [(own, vars(module).get(own)), *vars(module).items()]
     for name, value in candidates:
         if value is task:
             return name
     for name, value in candidates:
-        if isinstance(value, TaskTemplate) and getattr(value, "func", value) is function:
+        if isinstance(value, TaskTemplate) and _same(value, task):
             return name
     raise errors.ModuleLoadError(
         f"task {task.name} has no name of its own in module {module.__name__} ({_file(module)}); "

@@ -5,14 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 from flyteidl2.core import identifier_pb2, literals_pb2, security_pb2, tasks_pb2
-from flyteidl2.task import common_pb2, task_definition_pb2
+from flyteidl2.task import task_definition_pb2
 from google.protobuf import duration_pb2
 
-from flyte import _cache, _image, _policies, _secret
+from flyte import _image, _policies, _secret
 from flyte._kit import stepping
 from flyte._task import TaskTemplate
 from flyte._version import __version__
-from flyte._wire import containers, interfaces, resources, values
+from flyte._wire import containers, interfaces, resources
+from flyte._wire.caching import keys
 from flyte._wire.serialization import SerializationContext as SerializationContext
 
 Task = TaskTemplate[..., Any, Any]
@@ -50,26 +51,6 @@ def task_hash(task: Any) -> str:
     return hashlib.sha256(task.name.encode()).hexdigest()
 
 
-def cache_key(
-    task: Task, spec: task_definition_pb2.TaskSpec, inputs: common_pb2.Inputs
-) -> str | None:
-    """Identity of a task's result, the same for equal inputs in every run; None if the task is not cached."""
-    template = spec.task_template
-    if not template.metadata.discoverable:
-        return None
-    ignored = template.metadata.cache_ignore_input_vars
-    digest = hashlib.sha256()
-    for part in (
-        values.input_hash(inputs, ignored).encode(),
-        task.name.encode(),
-        template.interface.SerializeToString(deterministic=True),
-        template.metadata.discovery_version.encode(),
-    ):
-        digest.update(f"{len(part)}\0".encode())
-        digest.update(part)
-    return digest.hexdigest()
-
-
 def _template(task: Task, context: SerializationContext) -> tasks_pb2.TaskTemplate:
     template = tasks_pb2.TaskTemplate(
         id=identifier_pb2.Identifier(
@@ -88,6 +69,9 @@ def _template(task: Task, context: SerializationContext) -> tasks_pb2.TaskTempla
         extended_resources=resources.extended_resources(task.resources),
     )
     containers.fill(template, task, context)
+    template.config.update(task.config(context))
+    keys.fill(template, task)
+    template.custom.update(task.custom_config(context))
     if task.reusable is not None:
         _fill_reuse(template, task, task.reusable, context)
     return template
@@ -109,23 +93,8 @@ def _metadata(task: Task, context: SerializationContext) -> tasks_pb2.TaskMetada
         metadata.pod_template_name = task.pod_template
     if context.code_bundle is not None:
         metadata.code_bundle_uri = context.code_bundle.tgz or context.code_bundle.pkl or ""
-    _fill_cache(metadata, task)
     _fill_timeouts(metadata, _policies.timeout(task.timeout))
     return metadata
-
-
-def _fill_cache(metadata: tasks_pb2.TaskMetadata, task: Task) -> None:
-    cache = _cache.cache(task.cache)
-    if not cache.is_enabled():
-        return
-    image = task.image if isinstance(task.image, str) else _image.image(task.image)
-    parameters = _cache.VersionParameters(func=getattr(task, "func", None), image=image)
-    metadata.discoverable = True
-    metadata.discovery_version = cache.get_version(parameters)
-    metadata.cache_serializable = cache.serialize
-    metadata.cache_ignore_input_vars.extend(cache.get_ignored_inputs())
-    if cache.max_age is not None:
-        metadata.cache_max_age.CopyFrom(_duration(cache.max_age))
 
 
 def _fill_timeouts(metadata: tasks_pb2.TaskMetadata, timeout: _policies.Timeout | None) -> None:

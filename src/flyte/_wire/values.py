@@ -1,7 +1,6 @@
 """Inputs and outputs of actions as messages."""
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flyteidl2.core import literals_pb2
@@ -9,9 +8,10 @@ from flyteidl2.task import common_pb2
 
 from flyte import errors
 from flyte._interface import NativeInterface
-from flyte.types import _engine, _guess
-
-_ORDER_MARK = _guess.ORDER.encode()
+from flyte._wire import carriers, identities
+from flyte._wire.carriers import Reference
+from flyte.types import _engine, _framing
+from flyte.types._nodes.hints import show
 
 
 async def inputs(
@@ -20,6 +20,7 @@ async def inputs(
     *,
     context: Mapping[str, str] | None = None,
     limit: int | None = None,
+    carrier: carriers.Carrier | None = None,
 ) -> common_pb2.Inputs:
     """Arguments by name as a message, in the order of the interface.
 
@@ -27,28 +28,34 @@ async def inputs(
         interface: names and types of the inputs.
         arguments: a value for every input (see `NativeInterface.bind`).
         context: the run's custom context, which travels with the inputs.
-        limit: how many bytes they may have in all (`TaskTemplate.max_inline_io_bytes`).
+        limit: how many bytes may stay in the message (`TaskTemplate.max_inline_io_bytes`).
+        carrier: keeps large values; without one they stay in the message, and no file is written.
 
     Raises:
-        InlineIOMaxBytesBreached: when they have more.
+        InlineIOMaxBytesBreached: when they have more, the large ones moved (see `carriers.chosen`).
         TaskInputError: for an argument that the interface does not have.
         TypeTransformerFailedError: for a value that does not fit its type.
     """
     if unknown := arguments.keys() - interface.inputs.keys():
         raise errors.TaskInputError(_no_such("input", unknown, interface.inputs))
     message = common_pb2.Inputs()
+    writing = _Writing(message, "inputs")
     for name, (hint, _) in interface.inputs.items():
         if name in arguments:
-            out = message.literals.add(name=name).value
-            await _engine.write(arguments[name], hint, out, path=f"inputs.{name}")
+            await writing.add(name, arguments[name], hint, in_pieces=carrier is not None)
+    await writing.finish(limit, carrier)
     for key, value in (context or {}).items():
         message.context.add(key=key, value=value)
-    _check_size(message, limit, "inputs")
     return message
 
 
-async def arguments(interface: NativeInterface, inputs: common_pb2.Inputs) -> dict[str, Any]:
-    """The arguments that a message carries, by name, defaults filled in.
+async def arguments(
+    interface: NativeInterface,
+    inputs: common_pb2.Inputs,
+    *,
+    carrier: carriers.Carrier | None = None,
+) -> dict[str, Any]:
+    """The arguments that a message carries, by name, defaults filled in; large ones are fetched by the carrier.
 
     Raises:
         TaskInputError: for a literal that is no input, and for an input that is missing and has no default.
@@ -60,7 +67,7 @@ async def arguments(interface: NativeInterface, inputs: common_pb2.Inputs) -> di
     values: dict[str, Any] = {}
     for name, (hint, default) in interface.inputs.items():
         if name in literals:
-            values[name] = await _engine.to_python(literals[name], hint, f"inputs.{name}")
+            values[name] = await _read(literals[name], hint, f"inputs.{name}", carrier)
         elif default is interface.no_default:
             raise errors.TaskInputError(
                 f"input {name!r} is missing and has no default; pass a value for it"
@@ -76,9 +83,13 @@ def context(inputs: common_pb2.Inputs) -> dict[str, str]:
 
 
 async def outputs(
-    interface: NativeInterface, returned: Any, *, limit: int | None = None
+    interface: NativeInterface,
+    returned: Any,
+    *,
+    limit: int | None = None,
+    carrier: carriers.Carrier | None = None,
 ) -> common_pb2.Outputs:
-    """What a function returned as a message of at most `limit` bytes.
+    """What a function returned as a message of at most `limit` bytes; large values are kept by the carrier.
 
     Raises:
         InlineIOMaxBytesBreached: when it has more.
@@ -86,15 +97,22 @@ async def outputs(
         TypeTransformerFailedError: for a value that does not fit its type; the path is `outputs.o0…`.
     """
     message = common_pb2.Outputs()
+    writing = _Writing(message, "outputs")
     for name, value in interface.split(returned).items():
-        out = message.literals.add(name=name).value
-        await _engine.write(value, interface.outputs[name], out, path=f"outputs.{name}")
-    _check_size(message, limit, "outputs")
+        await writing.add(name, value, interface.outputs[name], in_pieces=carrier is not None)
+    await writing.finish(limit, carrier)
     return message
 
 
-async def named(interface: NativeInterface, outputs: common_pb2.Outputs) -> dict[str, Any]:
-    """The outputs by name; with a guessed interface (see `interfaces.native`) records are dicts.
+async def named(
+    interface: NativeInterface,
+    outputs: common_pb2.Outputs,
+    *,
+    carrier: carriers.Carrier | None = None,
+) -> dict[str, Any]:
+    """The outputs by name, large ones fetched by the carrier.
+
+    With a guessed interface (see `interfaces.native`) records are dataclasses made from their schema.
 
     Raises:
         RuntimeDataValidationError: for an output that is missing.
@@ -109,73 +127,99 @@ async def named(interface: NativeInterface, outputs: common_pb2.Outputs) -> dict
                 f"outputs.{name}",
                 f"the action did not write this output (it wrote {there}); run it again",
             )
-        values[name] = await _engine.to_python(literals[name], hint, f"outputs.{name}")
+        values[name] = await _read(literals[name], hint, f"outputs.{name}", carrier)
     return values
 
 
-async def returned(interface: NativeInterface, outputs: common_pb2.Outputs) -> Any:
+async def returned(
+    interface: NativeInterface,
+    outputs: common_pb2.Outputs,
+    *,
+    carrier: carriers.Carrier | None = None,
+) -> Any:
     """What a caller of the function gets: None, one value, a tuple or a NamedTuple; raises as `named`."""
-    return interface.joined(await named(interface, outputs))
+    return interface.joined(await named(interface, outputs, carrier=carrier))
 
 
-def input_hash(inputs: common_pb2.Inputs, ignore: Collection[str] = ()) -> str:
-    """Identity of input values: equal values give equal hashes, in every process and version of Python.
-
-    A literal with a hash of its own (`Literal.hash`) is identified by it.  The order in which a dictionary's keys were
-    written does not count, nor does the custom context.
+async def shown(
+    hints: Mapping[str, Any], literals: Iterable[common_pb2.NamedLiteral], what: str
+) -> dict[str, Any]:
+    """Values by name for a reader who has not asked for their content: what lies in the store stays there.
 
     Args:
-        inputs: the values.
-        ignore: names of inputs that do not count.
+        hints: their types.
+        literals: what is to be shown.
+        what: `inputs` or `outputs`.
 
     Returns:
-        64 hexadecimal digits.
+        The values; a `carriers.Reference` for each that went by reference.
     """
-    digest = hashlib.sha256()
-    for named_literal in sorted(inputs.literals, key=lambda literal: literal.name):
-        if named_literal.name not in ignore:
-            content = _identity(named_literal.value)
-            digest.update(f"{named_literal.name}\0{len(content)}\0".encode())
-            digest.update(content)
-    return digest.hexdigest()
+    values: dict[str, Any] = {}
+    for named in literals:
+        hint, value = hints.get(named.name, Any), named.value
+        if value.HasField("offloaded_metadata"):
+            kept = value.offloaded_metadata
+            values[named.name] = Reference(kept.uri, kept.size_bytes, show(hint))
+        else:
+            values[named.name] = await _engine.to_python(value, hint, f"{what}.{named.name}")
+    return values
 
 
-def _check_size(
-    message: common_pb2.Inputs | common_pb2.Outputs, limit: int | None, what: str
-) -> None:
-    if limit is None or (size := message.ByteSize()) <= limit:
-        return
-    largest = max(message.literals, key=lambda literal: literal.ByteSize()).name
-    raise errors.InlineIOMaxBytesBreached(
-        f"{what} have {size:,} bytes, but the task's max_inline_io_bytes is {limit:,}; pass {largest!r} as a file, "
-        "or raise the limit in @env.task(max_inline_io_bytes=…)"
-    )
+class _Writing:
+    """Fills a message with variables, then moves the large ones into the store.
+
+    All are converted before the first is moved: nothing is sent for a call that cannot be made.
+    """
+
+    def __init__(self, message: common_pb2.Inputs | common_pb2.Outputs, what: str) -> None:
+        self._message = message
+        self._what = what
+        self._hints: dict[str, Any] = {}
+        self._literals: dict[str, literals_pb2.Literal] = {}
+        self._pieces: dict[str, _framing.Pieces] = {}
+        """Variables that are not in the message, because their payload need not be copied."""
+
+    async def add(self, name: str, value: Any, hint: Any, *, in_pieces: bool) -> None:
+        path = f"{self._what}.{name}"
+        out = self._literals[name] = self._message.literals.add(name=name).value
+        self._hints[name] = hint
+        pieces = _engine.pieces(value, hint, path=path) if in_pieces else None
+        if pieces is None:
+            await _engine.write(value, hint, out, path=path)
+        else:
+            self._pieces[name] = pieces
+
+    async def finish(self, limit: int | None, carrier: carriers.Carrier | None) -> None:
+        sizes = {name: self._size(name) for name in self._literals}
+        moved = carriers.chosen(sizes, limit, self._what)
+        for name, pieces in self._pieces.items():
+            if name not in moved:
+                self._literals[name].MergeFromString(b"".join(pieces))
+        if carrier is not None:
+            for name in moved:
+                await self._move(name, carrier)
+
+    def _size(self, name: str) -> int:
+        if name in self._pieces:
+            return _framing.size(self._pieces[name])
+        return carriers.serialized_size(self._literals[name])
+
+    async def _move(self, name: str, carrier: carriers.Carrier) -> None:
+        out, pieces, identity = self._literals[name], self._pieces.get(name), None
+        if pieces is None:
+            identity = identities.identity(out) if identities.has_identity(out) else ""
+            pieces = [out.SerializeToString(deterministic=True)]
+        literal_type = _engine.literal_type(self._hints[name])
+        await carriers.store(pieces, out, carrier, identity=identity, literal_type=literal_type)
 
 
-def _identity(literal: literals_pb2.Literal) -> bytes:
-    if literal.hash:
-        return literal.hash.encode()
-    data = literal.SerializeToString(deterministic=True)
-    if _ORDER_MARK not in data:
-        return data
-    copy = literals_pb2.Literal.FromString(data)
-    _forget_order(copy)
-    return copy.SerializeToString(deterministic=True)
-
-
-def _forget_order(literal: literals_pb2.Literal) -> None:
-    literal.metadata.pop(_guess.ORDER, None)
-    match literal.WhichOneof("value"):
-        case "map":
-            for item in literal.map.literals.values():
-                _forget_order(item)
-        case "collection":
-            for item in literal.collection.literals:
-                _forget_order(item)
-        case "scalar" if literal.scalar.HasField("union"):
-            _forget_order(literal.scalar.union.value)
-        case _:
-            pass
+async def _read(
+    literal: literals_pb2.Literal, hint: Any, path: str, carrier: carriers.Carrier | None
+) -> Any:
+    if carrier is not None and literal.HasField("offloaded_metadata"):
+        content = await carriers.fetch(literal, carrier, path=path)
+        return await _engine.from_buffer(content, hint, path=path)
+    return await _engine.to_python(literal, hint, path)
 
 
 def _no_such(what: str, names: Iterable[str], known: Iterable[str]) -> str:

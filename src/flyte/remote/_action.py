@@ -11,7 +11,7 @@ from flyteidl2.workflow import run_definition_pb2, run_service_pb2
 from flyte import _session
 from flyte._interface import NativeInterface
 from flyte._phases import ActionPhase
-from flyte.remote import _listing, _logs, _watching
+from flyte.remote import _artifacts, _listing, _logs, _watching
 from flyte.remote._common import named
 from flyte.remote._data import ActionInputs, ActionOutputs
 from flyte.remote._details import ActionDetails
@@ -173,6 +173,18 @@ class Action(ActionRecord):
             filter_system=filter_system,
             show_ts=show_ts,
         )
+
+    @syncify
+    async def get_report(self, attempt: int | None = None) -> str:
+        """The report that the action has written (`flyte.report`): an HTML document, live while the action runs.
+
+        Args:
+            attempt: number of the attempt, from 1 (default: the latest).
+
+        Raises:
+            RuntimeUserError: the attempt has written none (code `NoReport`).
+        """
+        return await _artifacts.report(self.pb2.id, attempt)
 
     def take(self, details: ActionDetails) -> None:
         """Be brought up to date by a full record."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from flyteidl2.common import identifier_pb2
 from flyteidl2.core import catalog_pb2, literals_pb2
@@ -15,9 +16,11 @@ from flyte._interface import NativeInterface
 from flyte._kit import clock
 from flyte._phases import ActionPhase
 from flyte._wire import failures, interfaces, statuses, values
+from flyte._wire.caching.decisions import CacheDecision
 from flyte.remote import _watching
 from flyte.remote._common import named
 from flyte.remote._data import ActionInputs, ActionOutputs
+from flyte.remote._large import LinkCarrier
 from flyte.remote._record import ActionRecord, identifier, moment
 from flyte.syncify import syncify
 
@@ -149,6 +152,26 @@ class ActionDetails(ActionRecord):
         """What the cache did, in the wire's words: `CACHE_HIT`, `CACHE_MISS`, `CACHE_DISABLED`, …"""
         return catalog_pb2.CatalogCacheStatus.Name(self.pb2.status.cache_status)
 
+    @syncify
+    async def cache_decision(self) -> CacheDecision | None:
+        """Why it took an earlier result, or which part of its key kept it from finding one.
+
+        None if the backend cannot tell: it is another one than ours.
+
+        Example:
+            >>> print(details.cache_decision())
+            miss: code and input rate changed since r1/a0
+        """
+        plane = await _session.current().control_plane()
+        run = self.pb2.id.run
+        asked = {"project": run.project, "domain": run.domain, "run": run.name, "action": self.name}
+        try:
+            return CacheDecision.of(await plane.own("CacheService", "Explain", asked))
+        except errors.UnionRpcError as error:
+            if error.code != "unimplemented":
+                raise
+            return None
+
     @property
     def error_info(self) -> run_definition_pb2.ErrorInfo | None:
         """Why it failed, as the wire has it; None unless it failed."""
@@ -274,6 +297,20 @@ class ActionDetails(ActionRecord):
         """
         return await _outputs.aio(self)
 
+    async def shown_inputs(self) -> dict[str, Any]:
+        """The inputs for a table: large ones are not fetched, but stand as their address, size and type."""
+        data = await self.load_data()
+        hints = {name: hint for name, (hint, _) in _interface(self).inputs.items()}
+        return await values.shown(hints, data.inputs.literals, "inputs")
+
+    async def shown_outputs(self) -> ActionOutputs | None:
+        """The outputs likewise; None unless the action has succeeded."""
+        if self.phase not in (ActionPhase.SUCCEEDED, ActionPhase.RECOVERED):
+            return None
+        data = await self.load_data()
+        outputs = await values.shown(_interface(self).outputs, data.outputs.literals, "outputs")
+        return ActionOutputs(data.outputs, tuple(outputs.values()), tuple(outputs))
+
     def _attempt(self, number: int | None) -> run_definition_pb2.ActionAttempt | None:
         wanted = [each for each in self.pb2.attempts if number in (None, each.attempt)]
         return wanted[-1] if wanted else None
@@ -292,7 +329,9 @@ async def _fetch_data(
 @syncify
 async def _inputs(details: ActionDetails) -> ActionInputs:
     data = await details.load_data()
-    return ActionInputs(data.inputs, await values.arguments(_interface(details), data.inputs))
+    interface = _interface(details)
+    arguments = await values.arguments(interface, data.inputs, carrier=LinkCarrier())
+    return ActionInputs(data.inputs, arguments)
 
 
 @syncify
@@ -306,7 +345,7 @@ async def _outputs(details: ActionDetails) -> ActionOutputs:
             f"{details.run_name}/{details.name} is {details.phase} and has no outputs yet; call wait() first",
         )
     data = await details.load_data()
-    outputs = await values.named(_interface(details), data.outputs)
+    outputs = await values.named(_interface(details), data.outputs, carrier=LinkCarrier())
     return ActionOutputs(data.outputs, tuple(outputs.values()), tuple(outputs))
 
 

@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from flyte import errors
+from flyte._ids import ROOT_ACTION
 from flyte._kit.immediate import immediate
 from flyte._phases import ActionPhase
+from flyte.config import _read
 from flyte.remote._data import ActionInputs, ActionOutputs
+from flyte.report import _live
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,25 @@ class LocalRun:
     def outputs(self) -> ActionOutputs:
         """The run's outputs: a tuple that knows the names `o0`, `o1`, … or the declared ones."""
         return self._outputs
+
+    @immediate
+    def get_report(self, attempt: int | None = None) -> str:
+        """The report that the run's first action has written (`flyte.report`): an HTML document.
+
+        Args:
+            attempt: number of the attempt, from 1 (default: the latest that has written one).
+
+        Raises:
+            RuntimeUserError: there is none (code `NoReport`).
+        """
+        reports = _live.local(_read.flyte_home() / "local" / self.name, ROOT_ACTION)
+        chosen = [each for each in reports if attempt in (None, int(each.parent.name))]
+        if not chosen:
+            raise errors.RuntimeUserError(
+                "NoReport",
+                f"run {self.name} has written no report; a task writes one with flyte.report.log()",
+            )
+        return chosen[-1].read_text(encoding="utf-8")
 
     @immediate
     def raise_for_status(self) -> None:

@@ -270,5 +270,10 @@ class Run(ToJSONMixin):
             show_ts=show_ts,
         )
 
+    @syncify
+    async def get_report(self, attempt: int | None = None) -> str:
+        """The report of the first action: an HTML document, live while the action runs; see `Action.get_report`."""
+        return await self.action.get_report.aio(attempt)
+
     async def _actions(self, filters: Iterable[list_pb2.Filter] = ()) -> list[Action]:
         return [action async for action in _action.of_run(self.pb2.action.id.run, filters)]

@@ -10,7 +10,7 @@ import pytest
 
 import flyte
 from flyte import errors
-from flyte._cache import VersionParameters, cache
+from flyte._cache import FunctionBodyPolicy, VersionParameters, cache
 
 BODY = """
 def train(rate: float, folds: int = 3):
@@ -72,16 +72,42 @@ def test_indented_function_has_the_version_of_the_plain_one(function: Any) -> No
     assert version(function(inner)) == version(function(BODY))
 
 
-def test_function_without_source_still_has_a_version() -> None:
-    def made(source: str) -> Callable[..., Any]:
-        namespace: dict[str, Any] = {}
-        exec(source, namespace)
-        return namespace["train"]
+def test_function_without_source_has_no_version() -> None:
+    namespace: dict[str, Any] = {}
+    exec(BODY, namespace)
+    with pytest.raises(
+        errors.DefinitionError, match=r"source of train is not available.*version_override"
+    ):
+        version(namespace["train"])
+    with pytest.raises(errors.DefinitionError, match="without a Python function"):
+        flyte.Cache("auto").get_version(VersionParameters(None))
+    assert version(namespace["train"], version_override="v1") == "v1"
 
-    assert version(made(BODY)) == version(made(BODY))
-    assert version(made(BODY)) != version(made(BODY.replace("*", "+")))
-    nested = "def train(x):\n    return [x in {'a', 'b', 'c'} for y in range(3)]"
-    assert version(made(nested)) == version(made(nested))
+
+def test_a_version_says_what_it_is_made_of() -> None:
+    class Monthly:
+        def get_version(self, salt: str, params: VersionParameters) -> str:
+            return f"{salt}-may"
+
+    def task() -> int:
+        return 1
+
+    def parts(**settings: Any) -> dict[str, str]:
+        return dict(flyte.Cache("auto", **settings).version(VersionParameters(task)).parts)
+
+    assert parts().keys() == {"code", "salt"}
+    both = parts(policies=[FunctionBodyPolicy(), Monthly()], salt="s")
+    assert both.keys() == {"code", "policy.Monthly", "salt"}
+    assert both["code"] == parts()["code"]
+    assert both["salt"] != parts()["salt"]
+    assert parts(version_override="v7").keys() == {"version"}
+
+
+def test_override_with_a_version_uses_results_and_without_one_replaces_them() -> None:
+    assert flyte.Cache("override", version_override="v7").get_version() == "v7"
+    assert not flyte.Cache("override", version_override="v7").executes_always()
+    assert flyte.Cache("override").executes_always()
+    assert not flyte.Cache("auto").executes_always()
 
 
 def test_salt_and_own_version() -> None:
@@ -111,6 +137,17 @@ def test_own_policies_replace_the_usual_one_and_add_up() -> None:
     assert both not in ("a-", version(task, policies=[Named("b"), Named("a")]))
     with pytest.raises(errors.DefinitionError, match="get_version"):
         flyte.Cache("auto", policies="monthly")
+
+
+def test_a_policy_must_give_a_text() -> None:
+    class Numbered:
+        def get_version(self, salt: str, params: VersionParameters) -> Any:
+            return 7
+
+    with pytest.raises(
+        errors.DefinitionError, match=r"Numbered\.get_version must return a string, got 7"
+    ):
+        version(version, policies=Numbered())
 
 
 def test_every_form_of_request() -> None:

@@ -296,6 +296,16 @@ class TestRemote:
         (inputs,) = plane.requests("upload_inputs")
         assert [(pair.key, pair.value) for pair in inputs.inputs.context] == [("who", "me")]
 
+    def test_a_run_may_use_no_cache_at_all(self, plane: FakePlane) -> None:
+        cached = half.override(cache="auto")
+        flyte.run(cached, 1)
+        flyte.with_runcontext(disable_run_cache=True).run(cached, 1)
+        usual, without = plane.requests("create_run")
+        assert usual.task_spec.task_template.metadata.discoverable
+        assert "_F_DISABLE_CACHE" not in environment(usual)
+        assert not without.task_spec.task_template.metadata.discoverable
+        assert environment(without)["_F_DISABLE_CACHE"] == "1", "what it calls uses none either"
+
     def test_only_the_embedded_control_plane_is_told_the_interpreter(
         self, plane: FakePlane
     ) -> None:

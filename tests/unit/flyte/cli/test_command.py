@@ -181,7 +181,7 @@ def test_an_error_as_json(flyte: Callable[..., Result]) -> None:
             ["cli_jobs.py", "child", "--n", "1", "--local"],
             "--local is an option of `flyte run`; write it before the file",
         ),
-        (["cli_jobs.py", "train", "--knobs", "{"], "not JSON at character 2"),
+        (["cli_jobs.py", "train", "--knobs", "{"], "not JSON at column 2"),
     ],
 )
 def test_bad_usage_is_one_sentence_and_status_2(

@@ -50,6 +50,14 @@ def test_durations(seconds: float, text: str) -> None:
     assert render.duration(timedelta(seconds=seconds)) == text
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (999_700, "1 MB"), (5 * 10**12, "5 TB")],
+)
+def test_sizes(number: int, text: str) -> None:
+    assert render.size(number) == text
+
+
 def snapshot(**phases: int) -> Snapshot:
     counts = {ActionPhase(name): number for name, number in phases.items()}
     return Snapshot("r1", ActionPhase.RUNNING, {"main": counts}, ())

@@ -23,6 +23,7 @@ ENV = {
     "_U_RUN_BASE": "/d/r1",
     "_U_EP_OVERRIDE": "127.0.0.1:8090",
     "_U_INSECURE": "true",
+    "_F_DISABLE_CACHE": "1",
     "FLYTE_ATTEMPT_NUMBER": "1",
     "FLYTE_HOME": "/home/u/.flyte",
     "_F_SYS_PATH": ".:./src",
@@ -38,6 +39,7 @@ def test_everything_is_read() -> None:
     assert read.code_bundle == CodeBundle("v1", "code", tgz="/d/bundle.tgz")
     assert read.loader_args == ("mod", "digits", "instance", "train")
     assert (read.endpoint, read.insecure, read.attempt_number) == ("127.0.0.1:8090", True, 1)
+    assert read.disable_run_cache
     assert read.sys_path == (".", "./src")
     assert (read.run_base, read.home) == ("/d/r1", "/home/u/.flyte")
 

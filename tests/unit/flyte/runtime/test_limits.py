@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from flyte._runtime import limits
+from flyte._runtime.inprocess import limits
 
 
 def spin(until: threading.Event) -> None:

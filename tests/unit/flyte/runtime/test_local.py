@@ -19,7 +19,7 @@ from flyte._runtime.local import LocalRuntime
 from flyte._runtime.sequencer import Sequencer
 from flyte._task_environment import TaskEnvironment
 from flyte._trace import trace
-from flyte._wire import task_spec, values
+from flyte._wire import identities, task_spec, values
 
 env = TaskEnvironment("env", env_vars={"FROM_ENV": "yes"})
 
@@ -309,7 +309,7 @@ def test_actions_have_the_names_that_a_control_plane_would_see() -> None:
     LocalRuntime().run_root(main, bound, name="r1")
     inputs = asyncio.run(values.inputs(child.interface, {"x": 1}))
     expected = Sequencer(context.ActionID(name="a0", run_name="r1"))
-    hash_ = values.input_hash(inputs)
+    hash_ = identities.input_hash(inputs)
     assert names == [
         expected.child(task_spec.task_hash(child), hash_, in_group).name
         for in_group in ("folds", "folds", None)

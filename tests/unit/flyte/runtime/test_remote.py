@@ -8,18 +8,21 @@ from typing import Any, NamedTuple
 import pytest
 from flyteidl2.common import phase_pb2
 from flyteidl2.task import common_pb2
+from flyteidl2.workflow.state_service_pb2 import ActionUpdate
 from tests.fakes.backend import Answer, Backend, ended, performing
 from tests.support import eventually
 
-from flyte import errors
+from flyte import errors, storage
 from flyte._context import RawDataPath, Scope, TaskContext, entered
 from flyte._group import custom_context, group
 from flyte._ids import ActionID
 from flyte._kit import aio
+from flyte._runtime import results
 from flyte._runtime.arguments import TaskArguments
 from flyte._runtime.remote import RemoteRuntime
 from flyte._task_environment import TaskEnvironment
 from flyte._trace import trace
+from flyte._wire import failures
 
 env = TaskEnvironment("env")
 PARENT = ActionID(name="a0", run_name="r1", project="p", domain="d", org="local")
@@ -63,7 +66,9 @@ async def cached(x: int) -> int:
 class Attempt:
     """One attempt of the parent: a new runtime on what the backend has committed."""
 
-    def __init__(self, backend: Backend, base: Path, number: int = 0) -> None:
+    def __init__(
+        self, backend: Backend, base: Path, number: int = 0, *, disable_run_cache: bool = False
+    ) -> None:
         self.arguments = TaskArguments(
             action=PARENT,
             inputs=f"{base}/a0/inputs.pb",
@@ -80,6 +85,7 @@ class Attempt:
             raw_data_path=RawDataPath(""),
             output_path=self.arguments.outputs_path,
             run_base_dir=str(base),
+            disable_run_cache=disable_run_cache,
         )
 
     def __enter__(self) -> "Attempt":
@@ -151,6 +157,16 @@ async def test_a_cached_task_has_a_key_that_depends_on_its_inputs(base: Path) ->
     keys = [action.task.cache_key.value for action in backend.enqueued]
     assert all(keys)
     assert len(set(keys)) == 2
+
+
+async def test_a_run_without_a_cache_sends_no_key(base: Path) -> None:
+    backend = backend_of()
+    with Attempt(backend, base, disable_run_cache=True):
+        await cached(x=1)
+    (action,) = backend.enqueued
+    assert not action.task.HasField("cache_key")
+    assert not action.task.spec.task_template.metadata.discoverable
+    assert "disable_run_cache" in action.task.spec.task_template.config["cache.problem"]
 
 
 async def test_a_failure_arrives_by_the_class_name_of_its_exception(base: Path) -> None:
@@ -379,3 +395,59 @@ def _on_background(function: Any, *args: Any) -> None:
         function(*args)
 
     aio.background().wait(run())
+
+
+# --- large values and errors
+
+
+@env.task
+async def turned(data: bytes) -> bytes:
+    return data[::-1]
+
+
+@trace
+async def turned_here(data: bytes) -> bytes:
+    return data[::-1]
+
+
+LARGE = bytes(range(250)) * 20_000
+
+
+async def test_large_values_travel_beside_the_messages(base: Path) -> None:
+    backend = backend_of(performing(turned))
+    with Attempt(backend, base):
+        assert await turned(data=LARGE) == LARGE[::-1]
+        assert await turned(data=LARGE[::-1]) == LARGE  # both are there already
+    assert len(list((base / "large").iterdir())) == 2
+    for action in backend.enqueued:
+        assert action.ByteSize() < 4096
+        assert len(await storage.read(action.input_uri)) < 1024
+
+
+async def test_a_recorded_large_value_is_replayed(base: Path) -> None:
+    backend = backend_of()
+    with Attempt(backend, base):
+        assert await turned_here(LARGE) == LARGE[::-1]
+    assert all(action.ByteSize() < 4096 for action in backend.enqueued)
+    with Attempt(backend, base, number=1):
+        assert await turned_here(LARGE) == LARGE[::-1]
+    assert len(backend.enqueued) == 1
+
+
+async def test_the_middle_of_a_long_error_is_in_its_file(base: Path) -> None:
+    whole = failures.error_document(ValueError("begin " + "x" * 5_000_000 + " end"))
+    directory = base / "c1" / "1"
+    directory.mkdir(parents=True)
+    (directory / "error.pb").write_bytes(whole.SerializeToString())
+    told = ActionUpdate(phase=phase_pb2.ACTION_PHASE_FAILED, output_uri=str(directory))
+    told.error.code = "ValueError"
+    told.error.message = "begin xx\n… 4999000 bytes of this message were cut …\nxx end"
+
+    error = await results.failure(told, {})
+    assert str(error) == whole.error.message
+    assert error.code == "ValueError"
+
+    told.output_uri = f"{directory}/error.pb"  # as of a trace
+    assert str(await results.failure(told, {})) == whole.error.message
+    told.output_uri = str(base / "nowhere")
+    assert str(await results.failure(told, {})) == told.error.message

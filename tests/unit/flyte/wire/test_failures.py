@@ -69,13 +69,21 @@ def test_a_system_error_stays_one() -> None:
 
 
 def test_a_long_message_loses_its_middle() -> None:
-    text = "start " + "ä" * 2_000_000 + " end"
+    text = "start " + "ä" * failures.LONGEST_MESSAGE + " end"
     message = failures.error_document(ValueError(text)).error.message
 
     assert len(message.encode()) <= failures.LONGEST_MESSAGE
     assert message.startswith("start ä")
     assert message.endswith("ä end")
-    assert "bytes of this message were cut" in message
+    assert failures.is_cut(message)
+
+
+def test_a_megabyte_is_whole() -> None:
+    text = "start " + "ä" * 1_000_000 + " end"
+    message = failures.error_document(ValueError(text)).error.message
+
+    assert message == text
+    assert not failures.is_cut(message)
 
 
 def test_a_message_that_is_no_valid_text_still_travels() -> None:

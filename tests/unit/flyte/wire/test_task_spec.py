@@ -24,6 +24,7 @@ from flyte._resources import AMD_GPU, GPU, TPU, Device, Resources
 from flyte._secret import Secret
 from flyte._task_environment import TaskEnvironment
 from flyte._wire import run_spec, task_spec, values
+from flyte._wire.caching import keys
 from flyte._wire.task_spec import SerializationContext
 
 BUNDLE = CodeBundle(computed_version="c0de", destination="/root", tgz="s3://b/fast.tar.gz")
@@ -358,7 +359,7 @@ def test_specifications_are_equal_byte_for_byte() -> None:
 def test_the_cache_key_depends_on_what_matters() -> None:
     def key(task: Any, **arguments: Any) -> str | None:
         inputs = drive(values.inputs(NativeInterface.from_callable(task.func), arguments))
-        return task_spec.cache_key(task, task_spec.task_spec(task, CONTEXT), inputs)
+        return keys.key(template(task), inputs)
 
     assert key(plain, x=1) is None
     assert key(train, rate=0.5, verbose=True) == key(train, rate=0.5, verbose=False)
