@@ -31,6 +31,13 @@ TARGETS = {
     "children_per_second": 150,
     "local_children_per_second": 2000,
     "trace_ms": 1,
+    "conversion_seconds": 0.5,
+    "file_upload_percent_of_cp": 70,
+    "file_download_percent_of_cp": 70,
+    "file_stream_mb_per_second": None,
+    "file_stream_sync_mb_per_second": None,
+    "handover_bytes_mb_per_second": 400,
+    "handover_array_mb_per_second": 400,
 }
 
 
@@ -89,6 +96,18 @@ def server_ready_ms(home: str) -> float:
     return elapsed
 
 
+def figures_of(module: str) -> dict[str, object]:
+    """What another benchmark prints as JSON: `files` (1 GB against `cp`), `handover` (50 MB from task to task)."""
+    command = [sys.executable, "-m", f"benchmarks.{module}"]
+    return json.loads(subprocess.check_output(command, cwd=ROOT.parent))
+
+
+def conversion_seconds() -> float:
+    """Ten thousand dataclasses to bytes and back, see `benchmarks.conversion`."""
+    command = [sys.executable, "-m", "benchmarks.conversion"]
+    return float(subprocess.check_output(command, cwd=ROOT.parent))
+
+
 def measure() -> dict[str, object]:
     home = tempfile.mkdtemp(prefix="flyte-bench-")
     os.environ["FLYTE_HOME"] = home
@@ -100,6 +119,8 @@ def measure() -> dict[str, object]:
             lambda: CHILDREN / result_of("--local", PROGRAM, "fan_out", "--n", str(CHILDREN)), 5
         ),
     }
+    figures["conversion_seconds"] = median(conversion_seconds, 9)
+    figures |= figures_of("files")
     subprocess.run([FLYTE, "start", "server"], check=True, capture_output=True)
     try:
         hello = [FLYTE, "run", PROGRAM, "hello"]
@@ -111,6 +132,7 @@ def measure() -> dict[str, object]:
         figures["trace_ms"] = median(
             lambda: result_of(PROGRAM, "traces", "--n", str(TRACES)) * 1000 / TRACES, 5
         )
+        figures |= figures_of("handover")
     finally:
         subprocess.run([FLYTE, "stop", "server"], check=False, capture_output=True)
         shutil.rmtree(home, ignore_errors=True)

@@ -1,6 +1,7 @@
 """For every test: nothing may be left running, and every test has a FLYTE_HOME of its own."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +30,11 @@ def _threads() -> set[threading.Thread]:
 def _children() -> set[int]:
     """Living children of this process.  Asked of the kernel: to look through all processes twice per test would
     take longer than the tests."""
-    listed = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
-    return {int(pid) for pid in " ".join(listed).split() if not _is_zombie(int(pid))}
+    listed: list[str] = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has just ended has no children
+            listed += path.read_text().split()
+    return {int(pid) for pid in listed if not _is_zombie(int(pid))}
 
 
 def _is_zombie(pid: int) -> bool:

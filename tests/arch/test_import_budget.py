@@ -51,6 +51,14 @@ def test_import_flyte_loads_few_modules() -> None:
     assert len(modules_loaded_by("import flyte")) <= 150
 
 
+@pytest.mark.parametrize(
+    "heavy", ["numpy", "pandas", "pyarrow", "polars", "obstore", "fsspec", "google", "pyqwest"]
+)
+def test_files_load_nothing_of_tables_stores_and_wires(heavy: str) -> None:
+    statement = "from flyte.io import Dir, File; File.new_remote('x'); Dir.empty()"
+    assert heavy not in packages(modules_loaded_by(statement))
+
+
 @pytest.mark.parametrize("heavy", ["google", "flyteidl2", "connectrpc", "pydantic", "rich"])
 def test_help_is_light(heavy: str) -> None:
     statement = (

@@ -91,9 +91,16 @@ class Plane:
         home = str(self.home)
         return process.environ().get("FLYTE_HOME") == home or home in process.cmdline()
 
-    def run(self, file: Path | str, *arguments: str, options: tuple[str, ...] = ()) -> "Ended":
+    def run(
+        self,
+        file: Path | str,
+        *arguments: str,
+        options: tuple[str, ...] = (),
+        cwd: Path = PROGRAMS,
+    ) -> "Ended":
         """`flyte run` to its end, read as a program reads it."""
-        return Ended.of(flyte("-of", "json", "run", *options, str(file), *arguments, expect=None))
+        command = ("-of", "json", "run", *options, str(file), *arguments)
+        return Ended.of(flyte(*command, expect=None, cwd=cwd))
 
     def begin(self, file: Path | str, *arguments: str, name: str) -> "subprocess.Popen[str]":
         """`flyte run` in the background; the run has the given name."""
@@ -139,9 +146,12 @@ class Ended:
         return cls.of(subprocess.CompletedProcess([], process.returncode, out, err))
 
 
-def here(file: Path | str, *arguments: str) -> Ended:
+def here(
+    file: Path | str, *arguments: str, options: tuple[str, ...] = (), cwd: Path = PROGRAMS
+) -> Ended:
     """`flyte run --local`, read as a program reads it."""
-    return Ended.of(flyte("-of", "json", "run", "--local", str(file), *arguments, expect=None))
+    command = ("-of", "json", "run", "--local", *options, str(file), *arguments)
+    return Ended.of(flyte(*command, expect=None, cwd=cwd))
 
 
 def gone(pid: int) -> bool:

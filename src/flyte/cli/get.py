@@ -12,8 +12,6 @@ from flyte.cli import logs, options, session, tables
 from flyte.cli.render import Table
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails, TimeFilter, User
 
-_WITH_OUTPUTS = (ActionPhase.SUCCEEDED, ActionPhase.RECOVERED)
-
 _phase = click.option(
     "--in-phase",
     type=click.Choice([phase.value for phase in ActionPhase]),
@@ -81,7 +79,11 @@ def get_action(
     session.connect(root, project=project, domain=domain)
     if action_name:
         details = ActionDetails.get(run_name=run_name, name=action_name)
-        root.show(tables.action(details), details.to_dict())
+        decision = details.cache_decision()
+        document = details.to_dict()
+        if decision is not None and decision.is_about_cache:
+            document["cache"] = decision.to_dict()
+        root.show(tables.action(details, decision), document)
         return
     actions = list(Action.listall(for_run_name=run_name, in_phase=in_phase or None))
     root.show(tables.actions(actions), [action.to_dict() for action in actions])
@@ -119,17 +121,11 @@ async def _values(
 ) -> dict[str, dict[str, Any] | None]:
     values: dict[str, dict[str, Any] | None] = {}
     if not outputs_only:
-        values["inputs"] = dict(await details.inputs())
+        values["inputs"] = await details.shown_inputs()
     if not inputs_only:
-        values["outputs"] = await _outputs(details)
+        outputs = await details.shown_outputs()
+        values["outputs"] = None if outputs is None else outputs.named_outputs
     return values
-
-
-async def _outputs(details: ActionDetails) -> dict[str, Any] | None:
-    """Outputs by name; None for an action that has not ended, or ended badly."""
-    if details.phase not in _WITH_OUTPUTS:
-        return None
-    return (await details.outputs()).named_outputs
 
 
 @get.command("project")

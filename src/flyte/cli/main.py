@@ -22,6 +22,7 @@ from flyte.cli.render import PlainScreen, Screen
 COMMANDS = {
     "abort": ("flyte.cli.abort", "Stop a run, or one action of it."),
     "create": ("flyte.cli.create", "Make a configuration file or a project."),
+    "delete": ("flyte.cli.delete", "Delete what is no longer wanted."),
     "get": ("flyte.cli.get", "Show runs, actions, inputs and outputs, logs, projects."),
     "run": ("flyte.cli.run.command", "Run a task of a Python file."),
     "start": ("flyte.cli.server", "Start the control plane of this machine."),

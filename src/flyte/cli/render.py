@@ -150,6 +150,16 @@ def duration(value: timedelta | None) -> str:
     return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
 
 
+def size(number: int) -> str:
+    """A number of bytes with three digits at most: `512 B`, `1.5 kB`, `20 MB`."""
+    amount, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.3g} {unit}"
+
+
 def first_line(text: str) -> str:
     """The first line of a message: tables and progress have room for one."""
     return text.strip().partition("\n")[0]

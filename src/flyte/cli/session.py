@@ -1,5 +1,6 @@
 """From the root options to a session: which control plane a command talks to."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,15 @@ def configured(root: RootOptions) -> config.Config:
     )
 
 
+def show_logs(root: RootOptions) -> int | None:
+    """Let the SDK's log appear from `-vv` on; gives its level, None for the usual one."""
+    level = _LOG_LEVELS[min(root.verbose, 3)]
+    if level is not None:
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logging.getLogger("flyte").setLevel(level)
+    return level
+
+
 def connect(
     root: RootOptions,
     *,
@@ -42,12 +52,13 @@ def connect(
     sync_local_sys_paths: bool = True,
 ) -> None:
     """Set up the SDK for one command, as `flyte.init_from_config` does for a script."""
+    log_level = show_logs(root)
     _initialize.init_from_config(
         configured(root),
         root_dir=root_dir,
         project=project,
         domain=domain,
-        log_level=_LOG_LEVELS[min(root.verbose, 3)],
+        log_level=log_level,
         log_format=root.log_format,
         user_log_level=_USER_LOG_LEVELS[root.user_log_level],
         images=tuple(images) or None,

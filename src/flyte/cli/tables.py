@@ -4,10 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flyte._kit import clock
-from flyte.cli.render import Table, duration, first_line, moment
+from flyteidl2.core import catalog_pb2
+
+from flyte import storage
+from flyte._kit import clock, optional
+from flyte._wire.caching.decisions import CacheDecision
+from flyte.cli.render import Table, duration, first_line, moment, size
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails
 
+_CACHE = {
+    "CACHE_HIT": "hit",
+    "CACHE_MISS": "miss",
+    "CACHE_POPULATED": "miss",
+    "CACHE_SKIPPED": "overwrite",
+}
+"""The wire's words for what the cache did: a miss that succeeded has filled the cache."""
 _NO_RUNS = "no runs; start one with: flyte run FILE TASK"
 
 
@@ -52,9 +63,22 @@ def actions(found: Iterable[Action]) -> Table:
     return Table(columns, rows, when_empty="the run has no such actions")
 
 
-def action(details: ActionDetails) -> Table:
-    """Everything about one action."""
-    return _facts(("action", details.name), ("parent", details.parent_name or ""), *_about(details))
+def action(details: ActionDetails, decision: CacheDecision | None = None) -> Table:
+    """Everything about one action.
+
+    Args:
+        details: the action.
+        decision: why the cache had a result or none; without it only that it had one.
+    """
+    cache = _CACHE.get(details.cache_status, "")
+    if decision is not None:
+        cache = str(decision) if decision.is_about_cache else ""
+    return _facts(
+        ("action", details.name),
+        ("parent", details.parent_name or ""),
+        *_about(details),
+        ("cache", cache),
+    )
 
 
 def values(given: Mapping[str, Mapping[str, Any] | None]) -> Table:
@@ -64,8 +88,17 @@ def values(given: Mapping[str, Mapping[str, Any] | None]) -> Table:
         if named is None:
             rows.append((kind, "", "(none: it has not succeeded)"))
         else:
-            rows.extend((kind, name, repr(value)) for name, value in named.items())
+            rows.extend((kind, name, _shown(value)) for name, value in named.items())
     return Table(("", "name", "value"), rows, when_empty="it has neither inputs nor outputs")
+
+
+def _shown(value: Any) -> str:
+    """A value on one line; a file that is at hand with its size."""
+    if optional.loaded("flyte.io") and isinstance(value, optional.module("flyte.io", "files").File):
+        path = storage.local_path(value.path)
+        if path is not None and path.is_file():
+            return f"{value!r} ({size(path.stat().st_size)})"
+    return repr(value)
 
 
 def projects(found: Iterable[Project]) -> Table:
@@ -104,9 +137,8 @@ def _took(action: Action) -> timedelta | None:
 
 
 def _cache(action: Action) -> str:
-    """`hit` when the outputs are those of an earlier run."""
-    status = str(action.to_dict().get("status", {}).get("cacheStatus", ""))
-    return "hit" if status == "CACHE_HIT" else ""
+    """`hit` when the outputs are those of an earlier call; empty for an action that is not cached."""
+    return _CACHE.get(catalog_pb2.CatalogCacheStatus.Name(action.pb2.status.cache_status), "")
 
 
 def _below_callers(found: Sequence[Action]) -> Iterable[tuple[int, Action]]:

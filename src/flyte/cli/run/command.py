@@ -132,6 +132,11 @@ def _no_such_task(file: str, name: str, known: Sequence[str]) -> str:
 @click.group(cls=Files, subcommand_metavar="FILE TASK [INPUTS]...")
 @options.scope_options
 @click.option("--local", is_flag=True, help="Run in this process, without a control plane.")
+@click.option(
+    "--force-serialization",
+    is_flag=True,
+    help="With --local: every value goes through bytes, as between processes.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Also print what the task prints, as it comes.")
 @click.option("--name", help="Name of the run; else the control plane makes one.")
 @click.option(

@@ -77,7 +77,7 @@ async def _outcome(run: Run) -> Outcome:
         url=run.url,
         phase=details.phase,
         took=details.runtime,
-        outputs=await details.outputs() if succeeded else None,
+        outputs=await details.shown_outputs(),
         failure=None if succeeded else await _to_blame(run, details),
     )
 

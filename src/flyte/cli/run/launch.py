@@ -28,6 +28,7 @@ class Choices:
     project: str | None = None
     domain: str | None = None
     local: bool = False
+    force_serialization: bool = False
     follow: bool = False
     name: str | None = None
     env_vars: tuple[tuple[str, str], ...] = ()
@@ -77,6 +78,7 @@ def here(
     task: TaskTemplate, inputs: Mapping[str, Any], *, root: RootOptions, choices: Choices
 ) -> None:
     """Run the task in this process, print its outputs; an error shows the user's own traceback."""
+    session.show_logs(root)
     # A program that reads JSON from stdout must not find there what the task prints.
     printing = redirect_stdout(sys.stderr) if root.as_json else nullcontext()
     try:
@@ -109,6 +111,7 @@ def _context(mode: Literal["local", "remote"], root: RootOptions, choices: Choic
         labels=dict(choices.labels) or None,
         queue=choices.queue,
         max_action_concurrency=choices.max_action_concurrency,
+        force_serialization=choices.force_serialization,
         log_format=root.log_format,
         reset_root_logger=root.reset_root_logger,
     )

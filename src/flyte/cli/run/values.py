@@ -4,11 +4,10 @@ Scalars are written as people write them; everything with parts is JSON, or `@FI
 """
 
 import enum
-import json
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from flyte._kit import clock, optional
+from flyte.cli.run import json_text
 
 _UNITS = {
     "ms": 0.001,
@@ -137,6 +137,24 @@ class FirstThatFits(click.ParamType):
         return self.fail(f"{value!r} is not {self.name}", param, ctx)
 
 
+class Stored(click.ParamType):
+    """A file, folder or table: a path of this machine, whose content is copied, or the address of one in a store."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self.name = {"file": "file", "dir": "directory"}.get(getattr(kind, "KIND", ""), "table")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if "://" in value:
+            return self._kind.from_existing_remote(value)
+        try:
+            return self._kind.pending(value)
+        except (OSError, ValueError) as error:
+            self.fail(str(error), param, ctx)
+
+
 class Json(click.ParamType):
     """A value with parts: JSON, or `@FILE` with JSON in it, checked against the type."""
 
@@ -145,21 +163,33 @@ class Json(click.ParamType):
         self.name = f"json {hint_name(hint)}"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        text = _read_file(self, value, param, ctx).decode() if value.startswith("@") else value
+        text, source = self._text(value, param, ctx)
         try:
-            json.loads(text)
-        except json.JSONDecodeError as error:
-            self.fail(_pointed_at(error), param, ctx)
+            json_text.check(text, source=source)
+        except json_text.MalformedError as error:
+            self.fail(str(error), param, ctx)
         return self._checked(text, param, ctx)
+
+    def _text(self, value: str, param: Any, ctx: Any) -> tuple[str, str]:
+        """The JSON, and the file that it comes from."""
+        if not value.startswith("@"):
+            return value, ""
+        content = _read_file(self, value, param, ctx)
+        try:
+            return content.decode("utf-8-sig"), value[1:]
+        except UnicodeDecodeError as error:
+            self.fail(
+                f"file {value[1:]!r} is no UTF-8 text: byte {content[error.start]:#04x} at {error.start}",
+                param,
+                ctx,
+            )
 
     def _checked(self, text: str, param: Any, ctx: Any) -> Any:
         pydantic = optional.module("pydantic", needed_for="reading JSON inputs")
         try:
             return pydantic.TypeAdapter(self._hint).validate_json(text, strict=True)
         except pydantic.ValidationError as error:
-            found = error.errors()[0]
-            place = "".join(f"[{part!r}]" for part in found["loc"]) or "the value"
-            self.fail(f"{place}: {found['msg']} (got {found['input']!r})", param, ctx)
+            self.fail(_first_of(error.errors(), param), param, ctx)
         except pydantic.errors.PydanticUserError:
             self.fail(
                 f"a {hint_name(self._hint)} cannot be written on the command line; "
@@ -186,6 +216,14 @@ _SCALARS: dict[Any, click.ParamType] = {
     date: Date(),
     timedelta: Duration(),
 }
+_TABLES = {
+    ("pandas", "DataFrame"),
+    ("polars", "DataFrame"),
+    ("polars", "LazyFrame"),
+    ("pyarrow", "Table"),
+}
+"""Classes of other libraries that are read from a table's file."""
+_OWN_TABLES = "flyte.io._dataframe"
 
 
 def parameter_type(hint: Any) -> click.ParamType:
@@ -199,7 +237,22 @@ def parameter_type(hint: Any) -> click.ParamType:
         return OneOf({str(value): value for value in typing.get_args(hint)})
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return OneOf(dict(hint.__members__))
-    return _SCALARS.get(hint) or Json(hint)
+    return _SCALARS.get(hint) or _stored(hint) or Json(hint)
+
+
+def _stored(hint: Any) -> click.ParamType | None:
+    """The click type of a hint whose values live in a store; None for others."""
+    if not isinstance(hint, type):
+        return None
+    if (hint.__module__.partition(".")[0], hint.__name__) in _TABLES:
+        return Stored(optional.module("flyte.io", needed_for="tables as inputs").DataFrame)
+    if not optional.loaded("flyte.io"):
+        return None  # then nobody can have named a class of it
+    io = optional.module("flyte.io", needed_for="files as inputs")
+    known = [io.File, io.Dir]
+    if optional.loaded(_OWN_TABLES):
+        known.append(io.DataFrame)
+    return Stored(hint) if issubclass(hint, tuple(known)) else None
 
 
 def is_optional(hint: Any) -> bool:
@@ -220,13 +273,10 @@ def _read_file(kind: click.ParamType, value: str, param: Any, ctx: Any) -> bytes
         kind.fail(f"file {str(path)!r} cannot be read: {error.strerror}", param, ctx)
 
 
-def _pointed_at(error: json.JSONDecodeError) -> str:
-    """What is wrong with JSON text, with a mark under the character."""
-    line = error.doc.splitlines()[error.lineno - 1] if error.doc.strip() else ""
-    start = max(0, error.colno - 40)
-    mark = " " * (error.colno - 1 - start) + "^"
-    where = f"line {error.lineno}, " if error.lineno > 1 else ""
-    return (
-        f"not JSON at {where}character {error.colno}: {error.msg}\n"
-        f"  {line[start : error.colno + 40]}\n  {mark}"
-    )
+def _first_of(found: Sequence[Mapping[str, Any]], param: Any) -> str:
+    """The first thing that does not fit, by its path; how many there are."""
+    first = found[0]
+    place = json_text.path(param.opts[0] if param else "value", first["loc"])
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    said = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{place}: {said}, found {json_text.shown(first['input'])}{more}"
