@@ -441,9 +441,7 @@ def from_code(
         >>> from_code("OOMKilled", "the task used more than 2Gi")
         OOMError('the task used more than 2Gi')
     """
-    named = _BY_CODE.get(code) or (
-        _STORAGE_BY_CODE.get(code) if kind.lower() == "system" else None
-    )
+    named = _BY_CODE.get(code) or (_STORAGE_BY_CODE.get(code) if kind.lower() == "system" else None)
     if named:
         error: BaseRuntimeError = named(message)
         error.code, error.worker = code, worker
