@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SWEEP = ROOT / "examples" / "digits" / "sweep.py"
 HELLO = ROOT / "examples" / "hello.py"
+DATA = ROOT / "examples" / "data.py"
+READINGS = str(ROOT / "examples" / "readings.csv")
 
 
 def attempts_of(plane: Plane, run: str, task: str) -> list[int]:
@@ -116,6 +118,24 @@ def test_a_second_run_takes_cached_results(plane: Plane, marks: Marks) -> None:
 
     plane.run("talking.py", "twice", "--marks", str(marks), options=("--overwrite-cache",))
     assert marks.counts() == {"cached-1": 2, "cached-2": 2}
+
+
+def test_a_file_is_known_by_its_content(plane: Plane, tmp_path: Path) -> None:
+    copied = tmp_path / "copy.csv"
+    copied.write_bytes(Path(READINGS).read_bytes())
+    first = plane.run(DATA, "main", "--readings", READINGS)
+    second = plane.run(DATA, "main", "--readings", str(copied))
+    assert first.outputs is not None, first.error
+    assert second.outputs is not None, second.error
+    assert [run.outputs["o0"]["rows"] for run in (first, second)] == [3, 3]
+    assert cache_of(plane, first.run, "data.main") == ["CACHE_POPULATED"]
+    assert cache_of(plane, second.run, "data.main") == ["CACHE_HIT"]
+    told = flyte("get", "action", second.run, "a0").stdout
+    assert f"hit: the outputs of {first.run}/a0" in told
+    copied.write_text(copied.read_text() + "2026-02-04,roof,6.0\n")
+    third = plane.run(DATA, "main", "--readings", str(copied))
+    told = flyte("get", "action", third.run, "a0").stdout
+    assert f"miss: input readings changed since {first.run}/a0" in told
 
 
 def test_environment_variables_of_environment_and_run(plane: Plane) -> None:
