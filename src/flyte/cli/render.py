@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the wire is not loaded for `flyte --help`
     from flyte.remote._progress import FailedAction, Snapshot
 
 _SECONDS_BETWEEN_LINES = 2.0
+_LONGEST_VALUE = 64 * 1024
 _BAD = (ActionPhase.FAILED, ActionPhase.TIMED_OUT, ActionPhase.ABORTED)
 
 
@@ -33,6 +34,15 @@ class Table:
     rows: Sequence[Sequence[str]]
     when_empty: str = "nothing found"
     """What to say in place of a table without rows; it names the next step."""
+
+
+def as_text(value: object) -> str:
+    """A value for people: its beginning, where it is longer than anybody reads."""
+    text = repr(value)
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    shown = text[:_LONGEST_VALUE]
+    return f"{shown}… ({len(text):,} characters in all; flyte -of json prints them)"
 
 
 class Progress(Protocol):

@@ -13,7 +13,7 @@ from flyte._options import CopyFiles
 from flyte._task import TaskTemplate
 from flyte.cli import session
 from flyte.cli.options import RootOptions
-from flyte.cli.render import as_json, duration, first_line
+from flyte.cli.render import as_json, as_text, duration, first_line
 from flyte.cli.run import following, usercode
 from flyte.cli.run.following import Outcome
 from flyte.cli.run.script import Script
@@ -93,7 +93,7 @@ def here(
         document = _document(run.name, "succeeded", url=None, outputs=outputs.named_outputs)
         _print_json(document, root)
     else:
-        click.echo(repr(outputs))
+        click.echo(as_text(outputs))
 
 
 def _context(mode: Literal["local", "remote"], root: RootOptions, choices: Choices) -> Any:
@@ -123,7 +123,7 @@ def _report(outcome: Outcome, root: RootOptions) -> None:
     if root.as_json:
         _print_json(_outcome_document(outcome), root)
         return
-    click.echo(repr(outcome.outputs))
+    click.echo(as_text(outcome.outputs))
     run = outcome.run
     click.echo(f"run {run} succeeded in {duration(outcome.took)}; look closer with:", err=True)
     click.echo(f"  flyte get action {run}\n  flyte get logs {run}", err=True)

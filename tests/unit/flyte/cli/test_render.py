@@ -82,3 +82,11 @@ def test_progress_goes_to_stderr_and_not_more_often_than_needed(
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "something failed\n"
+
+
+def test_a_long_value_is_shown_by_its_beginning() -> None:
+    assert render.as_text(["short"]) == "['short']"
+    shown = render.as_text("x" * 1_000_000)
+    assert len(shown) < 70_000
+    assert shown.startswith("'xxx")
+    assert shown.endswith("… (1,000,002 characters in all; flyte -of json prints them)")
