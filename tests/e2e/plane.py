@@ -17,6 +17,9 @@ from tests.support import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 FLYTE = Path(sys.executable).parent / "flyte"
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+PATIENCE_SECONDS = 3000 if NIGHTLY else 50
+"""How long a command may take at most."""
 
 
 def free_port() -> int:
@@ -26,7 +29,7 @@ def free_port() -> int:
 
 
 def flyte(
-    *arguments: str, expect: int | None = 0, cwd: Path = PROGRAMS, timeout: float = 50
+    *arguments: str, expect: int | None = 0, cwd: Path = PROGRAMS
 ) -> subprocess.CompletedProcess[str]:
     """The `flyte` command; fails the test when it ends with another status than `expect`."""
     done = subprocess.run(
@@ -35,7 +38,7 @@ def flyte(
         text=True,
         check=False,
         cwd=cwd,
-        timeout=timeout,
+        timeout=PATIENCE_SECONDS,
     )
     assert expect in (None, done.returncode), f"flyte {' '.join(arguments)}\n{_all_of(done)}"
     return done
