@@ -202,6 +202,7 @@ class File(Reference[T]):
 
     @asynccontextmanager
     async def _writing(self, how: _modes.Opening) -> AsyncGenerator[_streams.FileWriter]:
+        _place.check_writable(self.path)
         raw = await storage.writer(self.path, settings=_place.settings())
         writer = _streams.FileWriter(raw, how, self.hash_method)
         try:
@@ -230,6 +231,7 @@ class File(Reference[T]):
         """
         how = _modes.opening(mode, self.path, compression, kwargs)
         if how.writes:
+            _place.check_writable(self.path)
             raw = storage.sync_writer(self.path, settings=_place.settings())
             with _sync_streams.writing(raw, how, self.hash_method) as file:
                 yield file

@@ -170,6 +170,22 @@ def is_elsewhere(uri: str) -> bool:
     return path is not None and not path.exists() and reads_links()
 
 
+def check_writable(uri: str) -> None:
+    """Refuse to write at a path of the control plane's machine: the file would appear on this one.
+
+    Raises:
+        flyte.errors.StorageAccessError: saying what to do instead.
+    """
+    path = storage.local_path(uri)
+    if path is None or path.parent.exists() or path.is_relative_to(home_of_local()):
+        return
+    if sends() and not _session.current().embedded:
+        raise errors.StorageAccessError(
+            f"cannot write {uri}: it is no path of this machine, and the control plane's files are not changed by "
+            "its clients; write a local file and send it with File.from_local"
+        )
+
+
 def stores_now() -> bool:
     """Whether there is a store for new data already: a task's, or a control plane's."""
     return ctx() is not None or sends()

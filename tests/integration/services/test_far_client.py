@@ -148,3 +148,19 @@ async def test_damage_is_noticed_through_links(far: Plane, source: Path, tmp_pat
     with pytest.raises(errors.DataCorruptionError):
         async with file.open() as reader:
             await reader.read()
+
+
+async def test_a_client_does_not_write_at_a_path_of_the_other_machine(
+    far: Plane, source: Path
+) -> None:
+    sent = await File.from_local(source)
+    with pytest.raises(errors.StorageAccessError, match=r"no path of this machine.*from_local"):
+        async with sent.open("wb"):
+            pass
+    with pytest.raises(errors.StorageAccessError), sent.open_sync("wb"):
+        pass
+    assert content(sent.path) is None
+    own = File.new_remote("own.txt")
+    async with own.open("wb") as out:
+        await out.write(b"here")
+    assert content(own.path) == b"here"
