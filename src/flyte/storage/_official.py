@@ -297,7 +297,7 @@ async def _all(calls: AsyncGenerator[tuple[Any, ...], None], at_once: int = _FIL
             async for call in calls:
                 await slots.acquire()
                 group.create_task(held(call))
-    except* errors.StorageError as failures:
+    except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
 
 
