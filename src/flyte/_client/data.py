@@ -21,7 +21,7 @@ from flyte import errors, storage
 from flyte._client import contents, downloads, transfer, transport
 from flyte._client.contents import BufferContent, FileContent
 from flyte._client.control_plane import ControlPlane
-from flyte._client.downloads import Download, FileLink, Memory
+from flyte._client.downloads import Download, FileLink
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -149,9 +149,7 @@ class DataLinks:
         there = download.link.size
         start = min(start, there)
         end = there if size is None else min(start + size, there)
-        target = Memory(end - start)
-        await download.fetch(target, start, end)
-        return bytes(target.content)
+        return bytes(await download.part(start, end))
 
     async def stat(self, uri: str) -> storage.Stat:
         """Size and etag of a file.

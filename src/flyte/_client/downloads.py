@@ -107,6 +107,12 @@ class Download:
         near = transport.is_loopback(self.link.signed_url)
         await together(ranges, at_once=1 if near else _RANGES_AT_ONCE)
 
+    async def part(self, first: int, end: int) -> bytearray:
+        """The bytes from `first` up to `end`; raises as `fetch`."""
+        target = Memory(end - first)
+        await self.fetch(target, first, end)
+        return target.content
+
     async def _range(self, target: Target, first: int, end: int, *, base: int) -> None:
         at, link = first, self.link
         tries = Tries("GET", link.signed_url, passing=transfer.PASSING | {_EXPIRED})

@@ -193,10 +193,7 @@ class File(Reference[T]):
             async with self._writing(how) as writer:
                 yield writer
             return
-        async with (
-            _place.at_hand(self.path) as address,
-            await storage.reader(address, settings=_place.settings()) as reader,
-        ):
+        async with _place.reader(self.path) as reader:
             source = _streams.BytesReader(reader, self.path, _hashing.ours(self.hash))
             yield _streams.reading(source, how)
 

@@ -20,6 +20,7 @@ from flyte._ids import random_run_name
 from flyte._kit import optional
 from flyte.config import _read
 from flyte.io import _blocking, _hashing
+from flyte.io._far import FarFile
 
 if TYPE_CHECKING:
     from flyte._client.data import DataLinks
@@ -324,20 +325,20 @@ async def new_file(name: str, *, destination: str | None = None) -> AsyncGenerat
 
 
 @asynccontextmanager
-async def at_hand(uri: str) -> AsyncGenerator[str]:
-    """An address that can be read directly: itself, or that of a temporary copy."""
-    if not is_elsewhere(uri):
-        yield uri
-        return
-    with tempfile.TemporaryDirectory(prefix="flyte-") as folder:
-        path = Path(folder) / (last_part(uri) or _UNNAMED)
-        await fetch(uri, path)
-        yield str(path)
+async def reader(uri: str) -> AsyncGenerator[storage.Reader]:
+    """`storage.reader` for a block, through links where the file is elsewhere: what is read is fetched, and no more."""
+    if is_elsewhere(uri):
+        download = await linked(lambda links: links.found(uri))
+        opened = storage.Reader(uri, FarFile(download))
+    else:
+        opened = await storage.reader(uri, settings=settings())
+    async with opened:
+        yield opened
 
 
 @contextmanager
 def at_hand_sync(uri: str) -> Generator[str]:
-    """`at_hand` for code that cannot await."""
+    """An address that blocking code can read: itself, or that of a temporary copy."""
     if not is_elsewhere(uri):
         yield uri
         return

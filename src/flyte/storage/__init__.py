@@ -7,7 +7,7 @@ types, sessions and run directories are not known here.
 
 from flyte.storage._addresses import is_local, is_remote, join, local_path
 from flyte.storage._config.kinds import ABFS, GCS, S3, Settings, Storage
-from flyte.storage._files.readers import Reader, reader
+from flyte.storage._files.readers import Reader, Source, reader
 from flyte.storage._files.sync_readers import sync_reader
 from flyte.storage._files.sync_writers import SyncWriter, sync_writer
 from flyte.storage._files.writers import Writer, writer
@@ -44,6 +44,7 @@ __all__ = [
     "Entry",
     "Reader",
     "Settings",
+    "Source",
     "Stat",
     "Storage",
     "SyncWriter",

@@ -164,3 +164,20 @@ async def test_a_client_does_not_write_at_a_path_of_the_other_machine(
     async with own.open("wb") as out:
         await out.write(b"here")
     assert content(own.path) == b"here"
+
+
+async def test_a_far_file_is_read_where_the_reader_goes(far: Plane, tmp_path: Path) -> None:
+    path = tmp_path / "large.bin"
+    path.write_bytes(b"".join(number.to_bytes(8) for number in range(2_500_000)))
+    sent = await File.from_local(path)
+    async with sent.open("rb") as reader:
+        await reader.seek(8 * 2_000_000)
+        assert int.from_bytes(await reader.read(8)) == 2_000_000
+        await reader.seek(0)
+        assert await reader.read() == content(path)
+    lines = File.new_remote("lines.txt")
+    async with lines.open("w") as out:
+        await out.write("one\ntwo\n" * 10)
+    far_lines = await File.from_local(lines.path)
+    async with far_lines.open("r") as text:
+        assert [line async for line in text] == ["one\n", "two\n"] * 10

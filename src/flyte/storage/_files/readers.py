@@ -53,7 +53,7 @@ async def reader(
 class Reader:
     """An object that is open for reading; `reader` makes it."""
 
-    def __init__(self, uri: str, source: "_Source") -> None:
+    def __init__(self, uri: str, source: "Source") -> None:
         self._uri = uri
         self._source = source
         self._position = 0
@@ -156,10 +156,11 @@ class Reader:
         self._position += count
 
 
-class _Source(ABC):
-    """Where a reader's pieces come from."""
+class Source(ABC):
+    """Where a reader's pieces come from: a file, an object, or the links of a control plane (`flyte.io`)."""
 
     size: int
+    """Bytes of the whole."""
 
     @abstractmethod
     async def piece(self, start: int, wanted: int) -> memoryview:
@@ -170,7 +171,7 @@ class _Source(ABC):
         """Let go of everything."""
 
 
-class _OfPath(_Source):
+class _OfPath(Source):
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
         self._path = path
@@ -193,7 +194,7 @@ class _OfPath(_Source):
         self._file.close()
 
 
-class _OfStore(_Source):
+class _OfStore(Source):
     def __init__(self, source: whole.Opened, chunk_size: int, concurrency: int) -> None:
         self._source = source
         self._chunk_size = chunk_size
