@@ -10,8 +10,9 @@ from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from flyte import errors, storage
-from flyte.io import _blocking, _hashing, _modes, _place, _streams, _sync_streams
+from flyte.io import _blocking, _hashing, _place
 from flyte.io._hashing import HashMethod
+from flyte.io._opened import modes, streams, sync_streams
 from flyte.io._origins import Origin
 from flyte.io._reference import Reference, T
 
@@ -188,20 +189,20 @@ class File(Reference[T]):
             ...     async for line in lines:
             ...         print(line)
         """
-        how = _modes.opening(mode, self.path, compression, kwargs)
+        how = modes.opening(mode, self.path, compression, kwargs)
         if how.writes:
             async with self._writing(how) as writer:
                 yield writer
             return
         async with _place.reader(self.path) as reader:
-            source = _streams.BytesReader(reader, self.path, _hashing.ours(self.hash))
-            yield _streams.reading(source, how)
+            source = streams.BytesReader(reader, self.path, _hashing.ours(self.hash))
+            yield streams.reading(source, how)
 
     @asynccontextmanager
-    async def _writing(self, how: _modes.Opening) -> AsyncGenerator[_streams.FileWriter]:
+    async def _writing(self, how: modes.Opening) -> AsyncGenerator[streams.FileWriter]:
         _place.check_writable(self.path)
         raw = await storage.writer(self.path, settings=_place.settings())
-        writer = _streams.FileWriter(raw, how, self.hash_method)
+        writer = streams.FileWriter(raw, how, self.hash_method)
         try:
             yield writer
             await writer.close()
@@ -226,18 +227,18 @@ class File(Reference[T]):
             >>> with file.open_sync("r", newline="") as text:
             ...     rows = list(csv.DictReader(text))
         """
-        how = _modes.opening(mode, self.path, compression, kwargs)
+        how = modes.opening(mode, self.path, compression, kwargs)
         if how.writes:
             _place.check_writable(self.path)
             raw = storage.sync_writer(self.path, settings=_place.settings())
-            with _sync_streams.writing(raw, how, self.hash_method) as file:
+            with sync_streams.writing(raw, how, self.hash_method) as file:
                 yield file
             self._written(self.hash_method.result() if self.hash_method else None, raw.digest)
             return
         expected = _hashing.ours(self.hash)
         with _place.at_hand_sync(self.path) as address:
             raw = storage.sync_reader(address, settings=_place.settings())
-            with _sync_streams.reading(raw, how, address=self.path, expected=expected) as file:
+            with sync_streams.reading(raw, how, address=self.path, expected=expected) as file:
                 yield file
 
     def _written(self, made: str | None, digest: storage.Digest) -> None:

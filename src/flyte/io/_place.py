@@ -20,7 +20,7 @@ from flyte._ids import random_run_name
 from flyte._kit import optional
 from flyte.config import _read
 from flyte.io import _blocking, _hashing
-from flyte.io._far import FarFile
+from flyte.io._opened.far import FarFile
 
 if TYPE_CHECKING:
     from flyte._client.data import DataLinks

@@ -162,7 +162,10 @@ class SpanNode(TextNode):
 
     def unpack(self, tree: Any) -> Any:
         if isinstance(tree, int | float) and not isinstance(tree, bool):
-            return datetime.timedelta(seconds=tree)
+            try:
+                return datetime.timedelta(seconds=tree)
+            except (OverflowError, ValueError) as error:
+                raise self.mismatch(tree, f"it is no number of seconds: {error}") from error
         return super().unpack(tree)
 
     def schema(self, definitions: Definitions) -> Schema:

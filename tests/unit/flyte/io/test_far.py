@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from flyte import storage
-from flyte.io._far import FarFile
+from flyte.io._opened.far import FarFile
 
 MEGABYTE = 1024 * 1024
 

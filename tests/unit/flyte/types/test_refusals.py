@@ -245,6 +245,8 @@ def test_complex_is_refused_with_a_hint() -> None:
         (decimal.Decimal, "x", r"inputs\.x: expected Decimal"),
         (dt.time, "25:00", r"inputs\.x: expected time, found str '25:00'"),
         (dt.timedelta, "1 day", r"inputs\.x: expected timedelta, found str '1 day'.*ISO 8601"),
+        (dt.timedelta, 1e300, r"inputs\.x: expected timedelta, found float 1e\+300; .*seconds"),
+        (dt.timedelta, float("nan"), r"inputs\.x: expected timedelta, found float nan; .*seconds"),
         (
             dt.datetime,
             "2026-01-01T00:00:00[Mars/Base]",

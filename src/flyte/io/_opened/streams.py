@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from flyte import errors, storage
 from flyte.io._hashing import HashMethod
-from flyte.io._modes import Opening, no_seek
+from flyte.io._opened.modes import Opening, no_seek
 from flyte.storage import digests
 
 Text = TypeVar("Text", str, bytes)

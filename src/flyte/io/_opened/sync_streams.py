@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from flyte.io._hashing import HashMethod
-from flyte.io._modes import Opening
-from flyte.io._streams import Check
+from flyte.io._opened.modes import Opening
+from flyte.io._opened.streams import Check
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
