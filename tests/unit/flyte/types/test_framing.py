@@ -40,10 +40,22 @@ def test_a_text_is_framed_as_protobuf_does(text: str) -> None:
     assert _framing.text_payload(memoryview(joined)) == text.encode()
 
 
+_framed = st.binary(max_size=200).map(lambda payload: b"".join(_framing.binary([payload])))
+_cut = st.tuples(_framed, st.integers(0, 210)).map(lambda drawn: drawn[0][: drawn[1]])
+
+
+@given(data=st.binary(max_size=200) | _framed | _cut)
+def test_what_is_read_here_is_what_protobuf_reads(data: bytes) -> None:
+    payload = _framing.binary_payload(memoryview(data))
+    if payload is not None:
+        assert Literal.FromString(data).scalar.binary.value == payload
+
+
 @given(data=st.binary(max_size=200))
 def test_foreign_bytes_are_left_to_protobuf(data: bytes) -> None:
+    foreign = b"\x7a" + data  # begins with a field that no literal of ours has
     for read in (_framing.binary_payload, _framing.text_payload, _framing.union_payload):
-        read(memoryview(data))  # None or something, but neither an error nor an endless loop
+        assert read(memoryview(foreign)) is None
 
 
 @pytest.mark.parametrize(
