@@ -56,6 +56,9 @@ class FakeExecutor:
     async def alive(self) -> Collection[AttemptKey]:
         return frozenset(self.held)
 
+    async def beating(self) -> Collection[str]:
+        return ("fake",)
+
     async def close(self) -> None:
         return
 

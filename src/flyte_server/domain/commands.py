@@ -4,7 +4,7 @@ the epoch, UTC."""
 from dataclasses import dataclass, field
 
 from flyte_server.domain.phases import Phase
-from flyte_server.domain.records import Failure, Policy
+from flyte_server.domain.records import Failure, Policy, Recovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class NewAction:
     short_name: str = ""
     environment: str = ""
     group: str = ""
+    queue: str = ""
     cache_key: str | None = None
     overwrite_cache: bool = False
     """Execute although the cache has an entry, and replace the entry."""
@@ -66,3 +67,7 @@ class NewRun:
     labels: dict[str, str] = field(default_factory=dict[str, str])
     source: int = 0
     """RunSource of the wire."""
+    max_concurrency: int = 0
+    """How many of its actions may be alive at once; 0: no limit of its own."""
+    recovery: Recovery | None = None
+    """Take over what an earlier run has done."""

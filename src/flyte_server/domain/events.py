@@ -13,6 +13,7 @@ class Claimed:
     key: ActionKey
     token: str
     worker: str = ""
+    """The control plane that claims; a host takes over when the attempt starts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,11 @@ def random_run_name() -> str:
     return "r" + "".join(secrets.choice(_BASE36) for _ in range(_RUN_NAME_LENGTH))
 
 
+def random_plane() -> str:
+    """A new name for a control plane that starts: `cp-` and 12 hexadecimal digits."""
+    return f"cp-{secrets.token_hex(6)}"
+
+
 def random_token() -> str:
     """A new fencing token: 96 random bits, in text that fits into a file name."""
     return secrets.token_hex(12)

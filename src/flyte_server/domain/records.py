@@ -45,6 +45,32 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a run takes over from an earlier one."""
+
+    run_id: int
+    """The earlier run."""
+    forced: tuple[str, ...] = ()
+    """Names of actions that are executed although the earlier run has their outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A sign of life of a control plane or a host.
+
+    It is live while `beats` grows: whoever doubts it watches the number for `seconds` of its own waking time.
+    """
+
+    worker: str
+    """Id of the host or control plane; attempts name it."""
+    plane: str
+    """Id of the control plane that renews it."""
+    beats: int
+    seconds: float
+    renewed_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run: what is common to its actions."""
 
@@ -59,6 +85,12 @@ class Run:
     created_at: int
     seq: int
     """Counter of changes to any action of the run; a watcher's cursor."""
+    max_concurrency: int = 0
+    """How many of its actions may be alive at once; 0: no limit of its own."""
+    recovery: Recovery | None = None
+    """Of a run that recovers an earlier one."""
+    bytes: int | None = None
+    """What it occupies on the disk, measured after its end; None: not measured yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +160,10 @@ class Action:
     """The run's counter at the last save."""
     serial_key: str | None = None
     """Of the actions that have the same, one executes and the others wait; None: it waits for nobody."""
+    queue: str = ""
+    """Where it waits; empty: the queue of everybody."""
+    recovered_from: str | None = None
+    """Of a recovered action: `run/action` whose outputs it has, `project/domain/` before it if those are others."""
 
     @property
     def key(self) -> ActionKey:

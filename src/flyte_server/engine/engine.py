@@ -93,6 +93,7 @@ class Engine:
         clock: Clock,
         *,
         outputs: Outputs | None = None,
+        plane: str | None = None,
         new_token: Callable[[], str] = ids.random_token,
         new_run_name: Callable[[], str] = ids.random_run_name,
     ) -> None:
@@ -100,6 +101,8 @@ class Engine:
         self._bus = bus
         self._clock = clock
         self._outputs = outputs or _TrustedOutputs()
+        self.plane = plane or ids.random_plane()
+        """Who claims: the worker of attempts that no host has yet."""
         self._new_token = new_token
         self._new_run_name = new_run_name
         self._waiting: list[_Item] = []
@@ -175,7 +178,9 @@ class Engine:
 
     async def claim(self, capacity: Capacity) -> Claims:
         """Start new attempts for the actions that are due, as many as have a free slot."""
-        return await self._do(partial(_claim, capacity=capacity, new_token=self._new_token))
+        return await self._do(
+            partial(_claim, capacity=capacity, plane=self.plane, new_token=self._new_token)
+        )
 
     async def close(self) -> None:
         """Finish what was accepted and refuse what comes later."""
@@ -301,7 +306,9 @@ def _abort(
     return partial(unit.action, key)
 
 
-def _claim(unit: Unit, *, capacity: Capacity, new_token: Callable[[], str]) -> Answer[Claims]:
+def _claim(
+    unit: Unit, *, capacity: Capacity, plane: str, new_token: Callable[[], str]
+) -> Answer[Claims]:
     unit.flush()
     now = unit.now_us
     busy, is_waiting = actions.occupancy(unit.connection)
@@ -309,7 +316,7 @@ def _claim(unit: Unit, *, capacity: Capacity, new_token: Callable[[], str]) -> A
     free = capacity.free(busy)
     due = actions.due(unit.connection, now_us=now, root_patience_us=ROOT_PATIENCE_US, limit=free)
     for action in unit.adopt(due):
-        _move(unit, action, Claimed(action.key, new_token()))
+        _move(unit, action, Claimed(action.key, new_token(), plane))
     next_due_at = now if more else actions.next_due_at(unit.connection, now)
     keys = [action.key for action in due]
     return lambda: Claims([unit.current(key) for key in keys], next_due_at)

@@ -47,6 +47,8 @@ def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> Action
             source=command.source,
             created_at=unit.now_us,
             seq=0,
+            max_concurrency=command.max_concurrency,
+            recovery=command.recovery,
         )
     )
     action = _new_action(unit, run, root)
@@ -190,6 +192,7 @@ def _new_action(unit: Unit, run: Run, command: NewAction) -> Action:
         short_name=command.short_name,
         environment=command.environment,
         group=command.group,
+        queue=command.queue,
         spec_digest=unit.spec(command.spec),
         input_uri=command.input_uri,
         output_base=command.output_base,

@@ -96,6 +96,10 @@ class Executor(Protocol):
         """Attempts that this executor holds now, or whose end it has not reported yet."""
         ...
 
+    async def beating(self) -> Collection[str]:
+        """Ids of the workers (hosts) that gave a sign of life since the last call; attempts name them."""
+        ...
+
     async def close(self) -> None:
         """Let go without ending anything: the next `start` finds again what runs."""
         ...

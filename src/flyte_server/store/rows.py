@@ -12,18 +12,29 @@ from functools import lru_cache
 from typing import Any
 
 from flyte_server.domain.phases import Blame, CacheStatus, Kind, Phase
-from flyte_server.domain.records import Action, Attempt, Failure, Policy, Project, Run, TaskVersion
+from flyte_server.domain.records import (
+    Action,
+    Attempt,
+    Failure,
+    Lease,
+    Policy,
+    Project,
+    Recovery,
+    Run,
+    TaskVersion,
+)
 
 Connection = sqlite3.Connection
 Row = tuple[Any, ...]
 Params = Mapping[str, object]
 
-RUN_COLUMNS = 9
+RUN_COLUMNS = 12
 """How many columns a run has: in a joined row the action begins there."""
 
 _PHASES = {phase.value: phase for phase in Phase}
 _KINDS = {kind.value: kind for kind in Kind}
 _CACHE_STATUSES = {status.value: status for status in CacheStatus}
+_RUN_LABELS, _RUN_RECOVERY = 5, 10
 _ACTION_KIND, _ACTION_PHASE, _ACTION_POLICY = 3, 4, 7
 _ACTION_CACHE_STATUS, _ACTION_STOPPING, _ACTION_FAILURE = 17, 30, 31
 _ATTEMPT_PHASE, _ATTEMPT_FAILURE = 4, 11
@@ -31,8 +42,10 @@ _ATTEMPT_PHASE, _ATTEMPT_FAILURE = 4, 11
 
 def run(row: Row) -> Run:
     """A row of `runs`."""
-    id_, project, domain, name, spec, labels, source, created_at, seq = row
-    return Run(id_, project, domain, name, spec, json.loads(labels), source, created_at, seq)
+    values = list(row)
+    values[_RUN_LABELS] = json.loads(row[_RUN_LABELS])
+    values[_RUN_RECOVERY] = _recovery(row[_RUN_RECOVERY])
+    return Run(*values)
 
 
 def run_params(record: Run) -> Params:
@@ -46,6 +59,8 @@ def run_params(record: Run) -> Params:
         "source": record.source,
         "created_at": record.created_at,
         "seq": record.seq,
+        "max_concurrency": record.max_concurrency,
+        "recovery": _recovery_text(record.recovery),
     }
 
 
@@ -107,6 +122,8 @@ def action_params(record: Action) -> Params:
         "output_base": record.output_base,
         "cache_key": record.cache_key,
         "serial_key": record.serial_key,
+        "queue": record.queue,
+        "recovered_from": record.recovered_from,
     }
 
 
@@ -155,6 +172,22 @@ def _policy(text: str) -> Policy:
 @lru_cache(maxsize=1024)
 def _policy_text(policy: Policy) -> str:
     return json.dumps(asdict(policy))
+
+
+def _recovery(text: str | None) -> Recovery | None:
+    if text is None:
+        return None
+    fields = json.loads(text)
+    return Recovery(fields["run_id"], tuple(fields["forced"]))
+
+
+def _recovery_text(recovery: Recovery | None) -> str | None:
+    return None if recovery is None else json.dumps(asdict(recovery))
+
+
+def lease(row: Row) -> Lease:
+    """A row of `leases`."""
+    return Lease(*row)
 
 
 def _failure(text: str | None) -> Failure | None:

@@ -109,6 +109,10 @@ class ProcessExecutor:
         """Attempts that have a process, or will have one, or whose end is not committed yet."""
         return tuple(self._held)
 
+    async def beating(self) -> Collection[str]:
+        """Hosts that are connected."""
+        return self._hosts.connected()
+
     async def close(self) -> None:
         """Hang up.
 

@@ -134,6 +134,10 @@ class Hosts:
             if wanted and await self._probes.can_host(python, self._base_env):
                 self._spare = await self._start(self._spare_program(), {})
 
+    def connected(self) -> list[str]:
+        """Ids of the hosts that are there."""
+        return [host.host_id for host in self._all if not host.gone.is_set()]
+
     def ended(self, host: Host, sentence: str) -> None:
         """A host's process is gone."""
         if host is self._spare:

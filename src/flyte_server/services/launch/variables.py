@@ -21,6 +21,7 @@ def protocol(settings: Settings, run: Run, action: Action) -> dict[str, str]:
         "FLYTE_INTERNAL_EXECUTION_PROJECT": run.project,
         "FLYTE_INTERNAL_EXECUTION_DOMAIN": run.domain,
         "FLYTE_ATTEMPT_NUMBER": str(max(action.attempt, 1) - 1),
+        "FLYTE_ATTEMPT_TOKEN": action.token,
         "_U_ORG_NAME": ids.ORG,
         "_U_RUN_BASE": action.output_base,
         "_U_EP_OVERRIDE": settings.address,

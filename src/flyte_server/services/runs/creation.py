@@ -81,6 +81,7 @@ class Creation:
             input_uri=posixpath.join(inputs.uri, commands.INPUTS_FILE),
             inputs_hash=inputs.inputs_hash,
             output_base=self._output_base(run_spec, project, name),
+            queue=run_spec.queue,
             cache=commands.CacheUse.of(run_spec),
         )
         await self._projects.ensure(project.project)
@@ -92,6 +93,7 @@ class Creation:
                 spec=run_spec.SerializeToString(deterministic=True),
                 labels=dict(run_spec.labels.values),
                 source=request.source,
+                max_concurrency=run_spec.max_action_concurrency,
                 root=root,
             )
         )

@@ -44,6 +44,7 @@ def root(
     input_uri: str,
     inputs_hash: str,
     output_base: str,
+    queue: str,
     cache: CacheUse,
 ) -> NewAction:
     """The root action of a run."""
@@ -57,6 +58,7 @@ def root(
         spec=spec.SerializeToString(deterministic=True),
         input_uri=input_uri,
         output_base=output_base,
+        queue=queue,
         cache_key=specs.root_cache_key(spec.task_template, task.name, inputs_hash),
         overwrite_cache=cache.overwrites or specs.executes_always(spec.task_template),
         policy=specs.policy(spec.task_template, cache_everywhere=cache.everywhere),
@@ -75,6 +77,7 @@ def child(message: actions_service_pb2.Action, task: TaskName, cache: CacheUse) 
         short_name=specs.short_name(spec, task.name),
         environment=specs.environment_name(spec, task.name),
         group=message.group,
+        queue=message.task.queue,
         spec=spec.SerializeToString(deterministic=True),
         input_uri=_required(message.input_uri, "action.input_uri", "the full path of inputs.pb"),
         output_base=_required(

@@ -9,7 +9,7 @@ INSERT INTO actions VALUES (
     :environment, :group_name, :spec_digest, :input_uri, :output_base, :output_uri, :cache_key,
     :cache_status, :cache_source, :attempt, :token, :user_failures, :system_failures, :due_at, :queued_at,
     :started_at, :attempt_started_at, :limit_at, :ended_at, :aborting, :stopping, :failure, :version, :seq,
-    :serial_key
+    :serial_key, :queue, :recovered_from
 );
 
 -- name: update*!

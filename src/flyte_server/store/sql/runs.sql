@@ -1,7 +1,7 @@
 -- name: insert$
 -- A new run; gives its id.
-INSERT INTO runs (project, domain, name, spec, labels, source, created_at, seq)
-VALUES (:project, :domain, :name, :spec, :labels, :source, :created_at, :seq)
+INSERT INTO runs (project, domain, name, spec, labels, source, created_at, seq, max_concurrency, recovery)
+VALUES (:project, :domain, :name, :spec, :labels, :source, :created_at, :seq, :max_concurrency, :recovery)
 RETURNING id;
 
 -- name: load^

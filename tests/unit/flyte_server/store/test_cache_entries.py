@@ -35,7 +35,7 @@ def test_a_database_of_the_first_release_keeps_its_actions_and_entries(
 ) -> None:
     shutil.copy(MIGRATIONS / "0001_first_flight.sql", tmp_path)
     migrate.apply(connection, tmp_path)
-    run = a_run(connection)
+    connection.execute("INSERT INTO runs VALUES (1, 'p', 'd', 'r', x'', '{}', 0, 5, 0)")
     connection.execute("INSERT INTO cache VALUES ('p', 'd', 'k', 'r0/a0/1', '/data/r0/a0/1', 7)")
     connection.execute(
         "INSERT INTO actions VALUES (1, 'a0', NULL, 'task', 'queued', 'e.f', 5, ?, '', '', '', '', NULL,"
@@ -43,6 +43,9 @@ def test_a_database_of_the_first_release_keeps_its_actions_and_entries(
         (json.dumps({"retries": 2}),),
     )
     migrate.apply(connection)
+    run = runs.load(connection, "p", "d", "r")
+    assert run is not None
+    assert (run.max_concurrency, run.recovery) == (0, None)
     assert cache.load(connection, run, "k") == cache.Found("r0/a0/1", "/data/r0/a0/1", 7)
     action = actions.load(connection, run.id, "a0")
     assert action is not None
