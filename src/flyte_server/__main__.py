@@ -1,7 +1,8 @@
 """`python -m flyte_server`: one control plane on one data directory.
 
 Exit status: 0 after a clean stop (SIGTERM, SIGINT), 1 when it cannot serve (one sentence on
-stderr), 2 for wrong arguments.
+stderr), 2 for wrong arguments, 70 when it broke.  `guardian` starts it again after the last one, and after a death by
+signal.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from flyte_server.domain.errors import ControlPlaneError
 from flyte_server.services.wire import times
 from flyte_server.settings import DEFAULT_PORT, Settings, SettingsError
 
+_BROKE = 70
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 3
 _IDLE_CONNECTION_SECONDS = 75
@@ -73,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ControlPlaneError, SettingsError, CannotListen) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except Exception:  # noqa: BLE001 - the edge of the process; 1 would mean a refusal
+        _log.exception("the control plane broke")
+        return _BROKE
     return 0
 
 

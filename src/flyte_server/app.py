@@ -8,29 +8,41 @@ from dataclasses import dataclass
 
 from flyte_server import blobs
 from flyte_server.blobs import LocalBlobs
-from flyte_server.clock import Clock, RealClock
+from flyte_server.blobs.kept import KeptFiles
+from flyte_server.clock import Clock, NeverBefore, RealClock
 from flyte_server.domain.capacity import Capacity
 from flyte_server.domain.events import Event
+from flyte_server.engine import leases
 from flyte_server.engine.bus import Bus
 from flyte_server.engine.engine import Engine
+from flyte_server.engine.leases import Leases
 from flyte_server.engine.ports import Executor, Report, Verdicts
 from flyte_server.engine.reconciler import Reconciler
+from flyte_server.engine.retention.limits import Limits
+from flyte_server.engine.retention.loop import Retention
 from flyte_server.engine.scheduler import Scheduler
 from flyte_server.executors.process.executor import ProcessExecutor
 from flyte_server.executors.process.options import Options
 from flyte_server.services import registry
 from flyte_server.services.caching.outputs import FileOutputs
+from flyte_server.services.caching.references import FileReferences
 from flyte_server.services.directory import Directory
 from flyte_server.services.http.asgi import App, Receive, Scope, Send
 from flyte_server.services.launch.specs import StoredLaunchSpecs
 from flyte_server.services.launch.verdicts import FileVerdicts
 from flyte_server.services.registry import Parts
 from flyte_server.services.watching import Watching
+from flyte_server.services.wire import times
+from flyte_server.services.wire.ids import RunName
 from flyte_server.settings import Settings
+from flyte_server.store import retention as kept
 from flyte_server.store.database import Database
+from flyte_server.store.retention import KeptRun
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
+_NOTABLE_US = 60 * 1_000_000
+"""Clocks differ by that much without anybody having to know."""
 
 MakeExecutor = Callable[[Settings, Report, Verdicts, Clock], Executor]
 
@@ -45,7 +57,7 @@ def process_executor(
         verdicts,
         clock,
         base_env=settings.inherited,
-        options=Options(prefix=settings.task_prefix),
+        options=Options(prefix=settings.task_prefix, lease_seconds=settings.lease_seconds),
     )
 
 
@@ -74,6 +86,7 @@ class ControlPlane:
     def __init__(self, settings: Settings, outside: Outside) -> None:
         self._settings = settings
         self._outside = outside
+        self._clock = outside.clock
         self._app: App | None = None
         self._parts: Parts | None = None
 
@@ -99,9 +112,17 @@ class ControlPlane:
         async with contextlib.AsyncExitStack() as stack:
             database = await asyncio.to_thread(Database.open, self._settings.database)
             stack.callback(database.close)
+            self._clock = await _steady(self._outside.clock, database)
             bus = Bus()
             outputs = FileOutputs(self._settings.data.resolve())
-            engine = Engine(database, bus, self._outside.clock, outputs=outputs)
+            engine = Engine(
+                database,
+                bus,
+                self._clock,
+                outputs=outputs,
+                system_retries=self._settings.system_retries,
+            )
+            stack.push_async_callback(leases.leave, database, engine.plane)
             stack.push_async_callback(engine.close)
             await self._compose(database, bus, engine, stack)
             yield
@@ -109,7 +130,7 @@ class ControlPlane:
     async def _compose(
         self, database: Database, bus: Bus, engine: Engine, stack: contextlib.AsyncExitStack
     ) -> None:
-        settings, clock = self._settings, self._outside.clock
+        settings, clock = self._settings, self._clock
         store = LocalBlobs(settings.data, blobs.load_key(settings.signing_key), clock)
         stack.callback(store.close)
         directory = Directory(database)
@@ -126,16 +147,69 @@ class ControlPlane:
                 settings, database, engine, bus=bus, executor=executor, specs=specs, clock=clock
             )
         )
+        retention = _retention(settings, database, bus, clock=clock, directory=directory)
+        await stack.enter_async_context(_kept(retention, clock))
         self._parts = Parts(
             settings=settings,
             database=database,
             engine=engine,
+            capacity=_capacity(settings),
             clock=clock,
             blobs=store,
             directory=directory,
             watching=Watching(bus),
+            retention=retention,
         )
         self._app = registry.application(self._parts)
+
+
+async def _steady(clock: Clock, database: Database) -> Clock:
+    """The machine's clock; if it was set back behind what the rows say, one that goes on from there."""
+    latest = await database.read(kept.latest_moment)
+    ahead = latest - clock.now_us()
+    if ahead <= 0:
+        return clock
+    if ahead > _NOTABLE_US:
+        _log.warning(
+            "the clock of this machine says %s, but the database has rows of %s: time goes on from there, so that"
+            " nothing waits; correct the clock, or delete the runs with times in the future ('flyte delete run') and"
+            " start again",
+            times.rfc3339(clock.now_us()),
+            times.rfc3339(latest),
+        )
+    return NeverBefore(clock, latest)
+
+
+def _retention(
+    settings: Settings, database: Database, bus: Bus, *, clock: Clock, directory: Directory
+) -> Retention:
+    def forget(run: KeptRun) -> None:
+        directory.forget(RunName(run.project, run.domain, run.name), run.id)
+
+    return Retention(
+        database,
+        bus,
+        clock,
+        files=KeptFiles(settings.home),
+        references=FileReferences(settings.data),
+        limits=Limits(settings.keep_days, settings.keep_bytes),
+        forget=forget,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _kept(retention: Retention, clock: Clock) -> AsyncGenerator[None]:
+    """Storage is kept bounded while the block runs."""
+    loop = asyncio.create_task(_forever("retention", retention.run, clock), name="retention")
+    try:
+        yield
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+
+def _capacity(settings: Settings) -> Capacity:
+    return Capacity(settings.slots) if settings.slots else Capacity.for_cpus(settings.cpus)
 
 
 @contextlib.asynccontextmanager
@@ -148,16 +222,40 @@ async def _moving(
     executor: Executor,
     specs: StoredLaunchSpecs,
     clock: Clock,
+    alone: bool = True,  # SQLite, in a directory whose lock we hold
 ) -> AsyncGenerator[None]:
-    """Scheduler and reconciler, while the block runs."""
-    capacity = Capacity(settings.slots) if settings.slots else Capacity.for_cpus(settings.cpus)
+    """Leases, scheduler and reconciler, while the block runs."""
     scheduler = Scheduler(
-        database, engine, bus, clock=clock, executor=executor, launch_specs=specs, capacity=capacity
+        database,
+        engine,
+        bus,
+        clock=clock,
+        executor=executor,
+        launch_specs=specs,
+        capacity=_capacity(settings),
+        alone=alone,
+    )
+    held = Leases(
+        database,
+        engine.plane,
+        executor=executor,
+        clock=clock,
+        seconds=settings.lease_seconds,
+        alone=alone,
     )
     reconciler = Reconciler(
-        database, engine, bus, clock=clock, executor=executor, launching=lambda: scheduler.launching
+        database,
+        engine,
+        bus,
+        clock=clock,
+        executor=executor,
+        launching=lambda: scheduler.launching,
+        grace_seconds=settings.grace_seconds,
+        others=held,
     )
+    await held.renew()
     loops = [
+        asyncio.create_task(_forever("leases", held.run, clock), name="leases"),
         asyncio.create_task(_forever("scheduler", scheduler.run, clock), name="scheduler"),
         asyncio.create_task(_forever("reconciler", reconciler.run, clock), name="reconciler"),
     ]

@@ -45,3 +45,29 @@ class RealClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class NeverBefore:
+    """A clock that does not go back behind a moment, because rows of it are there already.
+
+    What was queued "for now" before the machine's clock was set back would lie in the future and never begin.
+
+    Args:
+        clock: the machine's.
+        moment_us: the latest moment in the rows.
+    """
+
+    def __init__(self, clock: Clock, moment_us: int) -> None:
+        self._clock = clock
+        self._moment_us = moment_us
+        self._since = clock.monotonic()
+
+    def now_us(self) -> int:
+        elapsed_us = int((self._clock.monotonic() - self._since) * 1_000_000)
+        return max(self._clock.now_us(), self._moment_us + elapsed_us)
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)

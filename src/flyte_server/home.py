@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Generator
 from importlib import metadata
 from pathlib import Path
@@ -12,16 +13,18 @@ from typing import Any
 
 from flyte_server.domain.errors import StoreUnusable
 from flyte_server.settings import Settings
-from flyte_server.store import location
+from flyte_server.store.file import location
 
 _DISTRIBUTION = "flyte-standalone"
+_LEAST_BYTES = 1024 * 1024
+"""Without so much not even the database can be opened."""
 
 
 def prepare(home: Path) -> None:
     """Make the directory, and be sure that we can keep data in it.
 
     Raises:
-        StoreUnusable: it cannot be written, or lies on a network file system.
+        StoreUnusable: it cannot be written, its disk is full, or it lies on a network file system.
     """
     location.refuse_network(home, location.mounts())
     probe = home / f".probe-{secrets.token_hex(4)}"
@@ -34,6 +37,12 @@ def prepare(home: Path) -> None:
             f"The data directory {home} cannot be written ({error.strerror}): make it writable, or "
             "choose another one by --home or FLYTE_HOME."
         ) from error
+    free = shutil.disk_usage(home).free
+    if free < _LEAST_BYTES:
+        raise StoreUnusable(
+            f"The disk of {home} is full ({free:,} bytes are free): make room, or choose another directory by --home "
+            "or FLYTE_HOME."
+        )
 
 
 @contextlib.contextmanager

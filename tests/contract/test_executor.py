@@ -155,11 +155,11 @@ async def test_a_kill_is_reported_as_an_end(harness: Harness) -> None:
     await eventually(lambda: of(harness, spec) == [Started, Failed])
 
 
-async def test_a_kill_of_the_unknown_is_a_loss_at_once(harness: Harness) -> None:
+async def test_a_kill_of_the_unknown_is_a_loss(harness: Harness) -> None:
     executor = await harness.begin()
     spec = harness.spec("never launched")
     await executor.kill(spec.attempt, 1)
-    assert of(harness, spec) == [Lost]
+    await eventually(lambda: of(harness, spec) == [Lost])
 
 
 async def test_a_close_ends_nothing(harness: Harness) -> None:
@@ -169,5 +169,20 @@ async def test_a_close_ends_nothing(harness: Harness) -> None:
     await eventually(lambda: of(harness, spec))
     second = await harness.begin()
     assert set(await second.alive()) == {spec.attempt}
+    await harness.finish(spec, well=True)
+    await eventually(lambda: of(harness, spec)[-1] is Succeeded)
+
+
+async def test_workers_of_attempts_beat(harness: Harness) -> None:
+    executor = await harness.begin()
+    spec = harness.spec("a")
+    await executor.launch(spec)
+    await eventually(lambda: of(harness, spec))
+    [started] = [event for event in harness.events if isinstance(event, Started)]
+    assert started.worker in await executor.beating()
+    assert await executor.settled()
+    second = await harness.begin()
+    assert started.worker in await second.beating(), "it is the same one after a restart"
+    assert await second.settled()
     await harness.finish(spec, well=True)
     await eventually(lambda: of(harness, spec)[-1] is Succeeded)

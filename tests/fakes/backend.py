@@ -44,6 +44,8 @@ class Backend:
     closed: int = 0
     streams: list[asyncio.Queue[ActionUpdate]] = field(default_factory=list)
 
+    endpoint = "http://fake:1"
+
     @property
     def actions(self) -> "Backend":
         return self
@@ -85,7 +87,7 @@ class Backend:
         while True:
             yield WatchForUpdatesResponse(action_update=await stream.get())
 
-    async def abort(self, request: AbortRequest) -> AbortResponse:
+    async def abort(self, request: AbortRequest, *, timeout_ms: int | None = None) -> AbortResponse:
         self.aborted.append(request.action_id.name)
         return AbortResponse()
 

@@ -16,8 +16,11 @@ class FakeExecutor:
     raise; `deaf` makes kills of a task have no effect, as a process in an uninterruptible state.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, worker: str = "fake") -> None:
         self._clock = clock
+        self.worker = worker
+        """Its one host; control planes that share a store need different ones."""
+        self.is_settled = True
         self.report: Report = _unplugged
         self.held: dict[AttemptKey, LaunchSpec] = {}
         self.launched: list[str] = []
@@ -40,7 +43,9 @@ class FakeExecutor:
         self.held[spec.attempt] = spec
         self.most_at_once = max(self.most_at_once, len(self.held))
         await self.report(
-            Started(spec.attempt, worker="fake", pid=len(self.launched), at=self._clock.now_us())
+            Started(
+                spec.attempt, worker=self.worker, pid=len(self.launched), at=self._clock.now_us()
+            )
         )
 
     async def kill(self, attempt: AttemptKey, grace_seconds: float) -> None:
@@ -56,8 +61,11 @@ class FakeExecutor:
     async def alive(self) -> Collection[AttemptKey]:
         return frozenset(self.held)
 
+    async def settled(self) -> bool:
+        return self.is_settled
+
     async def beating(self) -> Collection[str]:
-        return ("fake",)
+        return (self.worker,)
 
     async def close(self) -> None:
         return

@@ -1,7 +1,9 @@
 """A control plane made of prepared answers, in the place of `flyte._client.ControlPlane`, for handles and verbs."""
 
+import inspect
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable
+from types import FunctionType
 from typing import Any
 
 from flyte import errors
@@ -11,8 +13,9 @@ from flyte._session import Address, Session
 class FakePlane:
     """Answers calls by the name of the method, whichever service it belongs to; remembers what was asked.
 
-    `answers[method]` are the unary answers one after the other (the last one stays); `streams[method]` are the streams
-    that are opened one after the other, each a list of messages.  An exception among them is raised.
+    `answers[method]` are the unary answers one after the other (the last one stays; a function makes it of the
+    request); `streams[method]` are the streams that are opened one after the other, each a list of messages.  An
+    exception among them is raised, what can be awaited is awaited.
     """
 
     endpoint = "http://fake:1"
@@ -53,7 +56,7 @@ class FakePlane:
             answer = prepared.popleft() if len(prepared) > 1 else prepared[0]
             if isinstance(answer, BaseException):
                 raise answer
-            return answer
+            return answer(request) if isinstance(answer, FunctionType) else answer
 
         return call
 
@@ -63,7 +66,10 @@ class FakePlane:
             for message in self.streams[method].popleft():
                 if isinstance(message, BaseException):
                     raise message
-                yield message
+                if inspect.isawaitable(message):
+                    await message
+                else:
+                    yield message
 
         return messages
 
@@ -77,7 +83,7 @@ def attached(plane: FakePlane, **fields: Any) -> Session:
     class KeptLink(type(Session().link)):
         """A link that is never lost for good: what is dropped is there again at once."""
 
-        async def drop(self) -> None:
+        async def drop(self, lost: Any) -> None:
             pass
 
     session = Session(endpoint="http://fake:1", project="p", domain="d", **fields)

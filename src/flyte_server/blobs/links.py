@@ -93,7 +93,10 @@ class Signer:
         if not hmac.compare_digest(self._signature(link).encode(), signature.encode()):
             raise BadLink("The link's signature is wrong; ask the control plane for a new link.")
         if link.expires_at < self._clock.now_us():
-            raise BadLink("The link has expired; ask the control plane for a new one.")
+            raise BadLink(
+                "The link has expired by the control plane's clock; ask it for a new one (if new ones expire at once,"
+                " the clock of its machine leaps)."
+            )
 
     def _signature(self, link: Link) -> str:
         text = f"{link.path}\0{link.query()}"

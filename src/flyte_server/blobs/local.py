@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
+import os
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +18,12 @@ from flyte_server.blobs.links import Link, Signer
 from flyte_server.blobs.listing import Found
 from flyte_server.blobs.reading import OpenBlob
 from flyte_server.clock import Clock
-from flyte_server.domain.errors import Conflict, Invalid, NotFound
+from flyte_server.domain.errors import Conflict, DiskFull, Invalid, NotFound, StoreFailing
 
 T = TypeVar("T")
 
+_UPLOAD_PARTS = 4
+"""`uploads/project/domain/folder`."""
 _THREADS = 4
 """Of their own, so that uploads to a slow disk hold up nothing else that needs a thread."""
 
@@ -41,6 +46,27 @@ def local_path(uri: str) -> Path:
     raise Conflict(
         f"The control plane cannot read {uri!r}: it keeps data in local files only. Use a run base "
         "directory that is an absolute path."
+    )
+
+
+def _touch(path: Path, root: Path) -> None:
+    """A file, and the directories above it that were made for it."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for each in (path, *path.parents):
+            if len(each.relative_to(root).parts) < _UPLOAD_PARTS:
+                return
+            os.utime(each)
+
+
+def _unwritten(path: Path, error: OSError) -> StoreFailing:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        free = shutil.disk_usage(path.anchor if not path.parent.exists() else path.parent).free
+        return DiskFull(
+            f"{path} cannot be written: the disk is full ({free:,} bytes are free); nothing was stored; make room"
+            " ('flyte get storage' shows what takes it) and ask again"
+        )
+    return StoreFailing(
+        f"{path} cannot be written ({error.strerror}): look at the disk of the data directory"
     )
 
 
@@ -107,9 +133,17 @@ class LocalBlobs:
         """Write a file at once (a reader sees all of it or nothing) and return its native
         address."""
         path = self.confined(relative)
-        async with arriving.replacing(path, None) as temporary:
-            await asyncio.to_thread(temporary.write_bytes, content)
+        try:
+            async with arriving.replacing(path, None) as temporary:
+                await asyncio.to_thread(temporary.write_bytes, content)
+        except OSError as error:
+            raise _unwritten(path, error) from error
         return str(path)
+
+    async def renew(self, relative: str) -> None:
+        """Somebody is about to use a file that may be there: it counts as just sent, so that it is not removed."""
+        path = self.confined(relative)
+        await asyncio.to_thread(_touch, path, self.root)
 
     def sign(self, link: Link) -> str:
         """The link as path and query, to be put behind `http://host:port`."""

@@ -5,8 +5,12 @@ ControlPlaneError
 ├── AlreadyExists       the name is taken
 ├── Invalid             the request itself makes no sense, now or later
 ├── Conflict            not in this state of the run
-│   └── Aborted         the run or its parent was stopped: give up, do not ask again
+│   ├── Unreadable      a row is damaged: repair it, the rest goes on
+│   ├── Aborted         the run or its parent was stopped: give up, do not ask again
+│   └── AttemptOver     the attempt that asks is over: its process should end
 ├── Unavailable         the control plane is stopping: ask again in a moment
+│   └── StoreFailing    the database is locked, or its disk broken: nothing was changed, ask again
+│       └── DiskFull    there is no room: make some, and the work goes on by itself
 ├── StaleWrite          a row changed under the writer: a bug of ours, never a success
 └── StoreUnusable       the data directory cannot be used: the operator must act
     └── SchemaTooNew    written by a newer release
@@ -33,12 +37,33 @@ class Conflict(ControlPlaneError):  # noqa: N818
     """The request does not fit the state that its run is in."""
 
 
+class Unreadable(Conflict):
+    """A row cannot be read: it is set aside with its error, everything else goes on."""
+
+
 class Aborted(Conflict):
     """The run or the parent was stopped: nothing new starts in it."""
 
 
+class AttemptOver(Conflict):
+    """The attempt that asks is over, another one may have taken its place: its process should end."""
+
+
 class Unavailable(ControlPlaneError):  # noqa: N818
     """The control plane is stopping: ask again in a moment, the next one answers."""
+
+
+class StoreFailing(Unavailable):
+    """The database is locked, or its disk full or broken: nothing was changed, ask again in a moment."""
+
+    kind = "other"
+    """`locked`, `full`, `io`, …: for counting."""
+
+
+class DiskFull(StoreFailing):
+    """The disk has no room: nothing was changed; make room and ask again."""
+
+    kind = "full"
 
 
 class StaleWrite(ControlPlaneError):  # noqa: N818

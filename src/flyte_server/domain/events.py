@@ -73,6 +73,16 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Slept:
+    """The machine slept, or its clock was set, while the action was queued or its attempt ran."""
+
+    key: ActionKey
+    attempt: int
+    by_us: int
+    """By how much the wall clock went ahead of the time that passed; below 0: back."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCame:
     """Nobody executes what a waiting action would: it is its turn."""
 
@@ -98,6 +108,7 @@ Event = (
     | Lost
     | AbortRequested
     | TimedOut
+    | Slept
     | TurnCame
     | FoundInCache
 )

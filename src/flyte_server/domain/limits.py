@@ -31,7 +31,7 @@ def hit(action: Action, now_us: int) -> TimedOut | None:
     at, code = min(_limits(action))
     if at > now_us:
         return None
-    return TimedOut(action.key, action.attempt, code, _message(action, code))
+    return TimedOut(action.key, action.attempt, code, _message(action, code, now_us))
 
 
 def applies(action: Action, code: str) -> bool:
@@ -50,11 +50,28 @@ def _limits(action: Action) -> list[tuple[int, str]]:
     if policy.deadline_seconds:
         found.append((_later(action.created_at, policy.deadline_seconds), DEADLINE))
     if policy.max_runtime_seconds and action.attempt_started_at is not None:
-        found.append((_later(action.attempt_started_at, policy.max_runtime_seconds), MAX_RUNTIME))
+        ran = action.attempt_started_at + action.slept_us
+        found.append((_later(ran, policy.max_runtime_seconds), MAX_RUNTIME))
     if policy.max_queued_seconds and _is_queued(action):
-        since = max(action.queued_at, action.due_at)
-        found.append((_later(since, policy.max_queued_seconds), MAX_QUEUED))
+        queued = _queued_since(action) + action.slept_us
+        found.append((_later(queued, policy.max_queued_seconds), MAX_QUEUED))
     return found
+
+
+def counted_since(action: Action) -> int | None:
+    """Since when the limit counts that a sleep of the machine puts off; None when there is none now.
+
+    The deadline is no such limit: it is a moment, whatever the machine does until then.
+    """
+    if action.policy.max_runtime_seconds and action.attempt_started_at is not None:
+        return action.attempt_started_at
+    if action.policy.max_queued_seconds and _is_queued(action):
+        return _queued_since(action)
+    return None
+
+
+def _queued_since(action: Action) -> int:
+    return max(action.queued_at, action.due_at)
 
 
 def _is_queued(action: Action) -> bool:
@@ -66,19 +83,26 @@ def _later(at: int, seconds: float) -> int:
     return at + int(seconds * 1_000_000)
 
 
-def _message(action: Action, code: str) -> str:
+def _message(action: Action, code: str, now_us: int) -> str:
     policy = action.policy
     if code == MAX_RUNTIME:
+        started_at = now_us if action.attempt_started_at is None else action.attempt_started_at
+        ran = now_us - started_at - action.slept_us
         return (
-            f"Attempt {action.attempt} of {action.task_name} ran longer than its"
+            f"Attempt {action.attempt} of {action.task_name} ran for {_seconds(ran)}, longer than its"
             f" max_runtime of {policy.max_runtime_seconds:g} s; raise it or make the task faster."
         )
     if code == MAX_QUEUED:
+        waited = now_us - _queued_since(action) - action.slept_us
         return (
-            f"{action.task_name} waited longer than its max_queued_time of"
+            f"{action.task_name} waited for {_seconds(waited)}, longer than its max_queued_time of"
             f" {policy.max_queued_seconds:g} s for a free slot; raise it or run less at once."
         )
     return (
-        f"{action.task_name} was not done {policy.deadline_seconds:g} s after its creation,"
-        f" which is its deadline over all attempts."
+        f"{action.task_name} was not done {_seconds(now_us - action.created_at)} after its creation;"
+        f" its deadline over all attempts is {policy.deadline_seconds:g} s."
     )
+
+
+def _seconds(micros: int) -> str:
+    return f"{max(micros, 0) / 1_000_000:.1f} s"

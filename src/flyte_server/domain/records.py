@@ -90,7 +90,9 @@ class Run:
     recovery: Recovery | None = None
     """Of a run that recovers an earlier one."""
     bytes: int | None = None
-    """What it occupies on the disk, measured after its end; None: not measured yet."""
+    """What its data occupy on the disk, measured after its end; None: not measured yet."""
+    log_bytes: int | None = None
+    """What its logs occupy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,12 @@ class Action:
     """Where it waits; empty: the queue of everybody."""
     recovered_from: str | None = None
     """Of a recovered action: `run/action` whose outputs it has, `project/domain/` before it if those are others."""
+    lane: str = ""
+    """Which limits hold for it besides the number of slots (`domain.capacity.lane`); empty: none."""
+    slept_us: int = 0
+    """How long the machine slept while it was queued, or while its attempt ran: its limits do not count it."""
+    ending_since: int | None = None
+    """When its end was asked for (`aborting`, `stopping`); None at all other times."""
 
     @property
     def key(self) -> ActionKey:

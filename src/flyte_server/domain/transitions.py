@@ -11,7 +11,7 @@ Rules that hold whatever arrives, in whatever order:
 
 from dataclasses import dataclass, replace
 
-from flyte_server.domain import ids, limits, retry
+from flyte_server.domain import fencing, ids, limits, retry
 from flyte_server.domain.events import (
     AbortRequested,
     Claimed,
@@ -19,13 +19,14 @@ from flyte_server.domain.events import (
     Failed,
     FoundInCache,
     Lost,
+    Slept,
     Started,
     Succeeded,
     TimedOut,
     TurnCame,
 )
 from flyte_server.domain.phases import LIVE, Blame, CacheStatus, Phase
-from flyte_server.domain.records import Action, Attempt, AttemptKey, CacheEntry, Failure
+from flyte_server.domain.records import Action, Attempt, CacheEntry, Failure
 
 ABORTED = "Aborted"
 WORKER_LOST = "WorkerLost"
@@ -76,6 +77,8 @@ def _dispatch(action: Action, event: Event, now_us: int) -> Decision:
             decision = _abort_requested(action, event, now_us)
         case TimedOut():
             decision = _timed_out(action, event, now_us)
+        case Slept():
+            decision = _slept(action, event)
         case TurnCame() | FoundInCache():
             decision = _waited(action, event, now_us)
     return decision
@@ -85,7 +88,7 @@ def _waited(action: Action, event: TurnCame | FoundInCache, now_us: int) -> Deci
     if not action.waits_for_turn:
         return _ignore(action, f"{action.name} is {action.phase} and waits for no equal action")
     if isinstance(event, TurnCame):
-        turned = replace(action, phase=Phase.QUEUED, queued_at=now_us)
+        turned = replace(action, phase=Phase.QUEUED, queued_at=now_us, slept_us=0)
         return Decision(replace(turned, cache_source=event.stale_source))
     hit = replace(
         action,
@@ -95,6 +98,12 @@ def _waited(action: Action, event: TurnCame | FoundInCache, now_us: int) -> Deci
         started_at=now_us,
     )
     return Decision(_finish(hit, Phase.SUCCEEDED, now_us, None))
+
+
+def _slept(action: Action, event: Slept) -> Decision:
+    if action.attempt != event.attempt or limits.counted_since(action) is None:
+        return _ignore(action, f"{action.name} has moved on since its machine slept")
+    return Decision(replace(action, slept_us=action.slept_us + event.by_us))
 
 
 def _claimed(action: Action, event: Claimed, now_us: int) -> Decision:
@@ -125,7 +134,7 @@ def _claimed(action: Action, event: Claimed, now_us: int) -> Decision:
 
 
 def _started(action: Action, event: Started) -> Decision:
-    foreign = _foreign(action, event.attempt)
+    foreign = fencing.objection(action, event.attempt)
     if foreign is not None:
         return _ignore(action, foreign)
     if action.phase is Phase.RUNNING:
@@ -135,6 +144,7 @@ def _started(action: Action, event: Started) -> Decision:
         phase=Phase.RUNNING,
         started_at=event.at if action.started_at is None else action.started_at,
         attempt_started_at=event.at,
+        slept_us=0,
     )
     attempt = _attempt(action, Phase.RUNNING, started_at=event.at)
     return Decision(running, replace(attempt, worker=event.worker, pid=event.pid))
@@ -145,7 +155,7 @@ def _reported(event: Succeeded | Failed | Lost) -> Failure | None:
         case Failed():
             return event.failure
         case Lost():
-            return Failure(WORKER_LOST, event.reason, Blame.SYSTEM)
+            return Failure(WORKER_LOST, f"worker lost: {event.reason}", Blame.SYSTEM)
         case Succeeded():
             return None
 
@@ -153,7 +163,7 @@ def _reported(event: Succeeded | Failed | Lost) -> Failure | None:
 def _ended(
     action: Action, event: Succeeded | Failed | Lost, failure: Failure | None, now_us: int
 ) -> Decision:
-    foreign = _foreign(action, event.attempt)
+    foreign = fencing.objection(action, event.attempt)
     if foreign is not None:
         return _ignore(action, foreign)
     started_at = None if isinstance(event, Lost) else event.started_at
@@ -207,7 +217,9 @@ def _retry_or_finish(action: Action, attempt: Attempt, failure: Failure, now_us:
         queued_at=now_us,
         due_at=now_us + plan.delay_us,
         attempt_started_at=None,
+        slept_us=0,
         stopping=None,
+        ending_since=None,
     )
 
 
@@ -215,7 +227,7 @@ def _abort_requested(action: Action, event: AbortRequested, now_us: int) -> Deci
     if action.aborting is not None:
         return _ignore(action, f"{action.name} is being aborted already")
     if action.phase in LIVE:
-        return Decision(replace(action, aborting=event.reason))
+        return Decision(replace(action, aborting=event.reason, ending_since=now_us))
     return Decision(_finish(action, Phase.ABORTED, now_us, _aborted(event.reason)))
 
 
@@ -226,7 +238,7 @@ def _timed_out(action: Action, event: TimedOut, now_us: int) -> Decision:
         return _ignore(action, f"{action.name} is being stopped already")
     failure = Failure(event.code, event.message)
     if action.phase in LIVE:
-        return Decision(replace(action, stopping=failure))
+        return Decision(replace(action, stopping=failure, ending_since=now_us))
     return Decision(_finish(action, Phase.TIMED_OUT, now_us, failure))
 
 
@@ -238,6 +250,7 @@ def _finish(action: Action, phase: Phase, at: int, failure: Failure | None) -> A
         failure=failure,
         aborting=None,
         stopping=None,
+        ending_since=None,
         attempt_started_at=None,
     )
 
@@ -260,16 +273,6 @@ def _attempt(
         ended_at=ended_at,
         failure=failure,
     )
-
-
-def _foreign(action: Action, attempt: AttemptKey) -> str | None:
-    if attempt.token != action.token or attempt.number != action.attempt:
-        return (
-            f"attempt {attempt.number} of {action.name} is not the current one ({action.attempt})"
-        )
-    if action.phase not in LIVE:
-        return f"attempt {attempt.number} of {action.name} is not alive"
-    return None
 
 
 def _aborted(reason: str) -> Failure:

@@ -68,11 +68,12 @@ class Bus:
     """Wakes subscribers by topic, within one process and one event loop."""
 
     def __init__(self) -> None:
-        self._subscribers: defaultdict[Topic, set[Subscription]] = defaultdict(set)
+        self._subscribers: defaultdict[Topic, dict[Subscription, None]] = defaultdict(dict)
+        """In the order of their coming: the same events wake in the same order, always."""
 
     def wake(self, *topics: Topic) -> None:
         """Tell the subscribers of these topics to look at the rows now."""
-        for topic in topics:
+        for topic in sorted(topics):  # the same order always: a simulation can be replayed
             for subscription in self._subscribers.get(topic, ()):
                 subscription.notify()
 
@@ -87,12 +88,12 @@ class Bus:
         """
         subscription = Subscription()
         for topic in topics:
-            self._subscribers[topic].add(subscription)
+            self._subscribers[topic][subscription] = None
         try:
             yield subscription
         finally:
             for topic in topics:
-                self._subscribers[topic].discard(subscription)
+                self._subscribers[topic].pop(subscription, None)
                 if not self._subscribers[topic]:
                     del self._subscribers[topic]
 

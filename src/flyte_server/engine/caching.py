@@ -66,7 +66,10 @@ def may_wait(unit: Unit, action: Action) -> bool:
 
 def turns(unit: Unit) -> tuple[list[FoundInCache | TurnCame], bool]:
     """What becomes of actions that waited for an equal one which has ended; and whether there are more."""
-    waiting = unit.adopt(actions.free_to_turn(unit.connection, _MOST_TURNS))
+    found = actions.free_to_turn(unit.connection, _MOST_TURNS)
+    for broken in found.broken:
+        unit.set_aside(broken.subject, ActionKey(broken.run_id, broken.action), broken.error)
+    waiting = unit.adopt(found)
     events: list[FoundInCache | TurnCame] = []
     for _, equal in groupby(waiting, key=attrgetter("serial_key")):
         events.extend(_of_equal(unit, list(equal)))

@@ -1,45 +1,41 @@
 """The one writer of runs and actions.
 
-Whoever learns or wants something calls a method and gets the answer after the commit.  What arrives
-while a transaction is on its way to the disk goes into the next one, all of it: one sync for many
-callers.
+Whoever learns or wants something calls a method and gets the answer after the commit (see `committer`).
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from flyte_server.clock import Clock
-from flyte_server.domain import errors, ids, transitions
-from flyte_server.domain.capacity import ROOT_PATIENCE_US, Capacity
+from flyte_server.domain import errors, fencing, ids, transitions
+from flyte_server.domain.capacity import LIMITABLE, Capacity, Gate
 from flyte_server.domain.commands import NewAction, NewRun, NewTrace
 from flyte_server.domain.events import (
     AbortRequested,
     Claimed,
     Event,
+    Failed,
     FoundInCache,
+    Lost,
+    Slept,
+    Succeeded,
     TimedOut,
     TurnCame,
 )
-from flyte_server.domain.records import Action, ActionKey, Run
-from flyte_server.engine import caching, intake
-from flyte_server.engine.bus import Bus, Topic
+from flyte_server.domain.records import Action, ActionKey, AttemptKey, Run
+from flyte_server.engine import claiming, intake
+from flyte_server.engine.bus import ABORTS, LIMITS, QUEUE, Bus
+from flyte_server.engine.claiming import Mover
+from flyte_server.engine.committer import Answer, Committer, Work, same
 from flyte_server.engine.ports import Outputs
+from flyte_server.engine.pulse import Pulse
 from flyte_server.engine.unit import Unit
-from flyte_server.store import actions
+from flyte_server.store import actions, aside
 from flyte_server.store.database import Database
-from flyte_server.store.rows import Connection
 
-T = TypeVar("T")
-Answer = Callable[[], T]
-"""Made inside the transaction, called after everything in it was written."""
-Work = Callable[[Unit], Answer[Any]]
-
-_LARGEST_BATCH = 512
-"""So that one caller never waits for thousands."""
 _logger = logging.getLogger(__name__)
 
 
@@ -53,22 +49,6 @@ class Claims:
     """When the next action that waits for a moment becomes due."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    work: Work
-    answer: asyncio.Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What a transaction gave."""
-
-    results: list[object]
-    """One for each piece of work: its answer, or why it was refused."""
-    topics: set[Topic]
-    must_last: bool
-
-
 class _TrustedOutputs:
     """Implements `Outputs` where nobody can look: what was written is there."""
 
@@ -78,8 +58,6 @@ class _TrustedOutputs:
 
 class Engine:
     """Takes work in and moves actions, one transaction after the other.
-
-    Needs no start: a committer task runs while there is work.
 
     Example:
         engine = Engine(database, Bus(), clock=RealClock())
@@ -94,20 +72,21 @@ class Engine:
         *,
         outputs: Outputs | None = None,
         plane: str | None = None,
+        system_retries: int | None = None,
         new_token: Callable[[], str] = ids.random_token,
         new_run_name: Callable[[], str] = ids.random_run_name,
     ) -> None:
-        self._database = database
-        self._bus = bus
-        self._clock = clock
-        self._outputs = outputs or _TrustedOutputs()
+        self._committer = Committer(database, bus, clock, outputs or _TrustedOutputs())
         self.plane = plane or ids.random_plane()
         """Who claims: the worker of attempts that no host has yet."""
+        self._system_retries = system_retries
         self._new_token = new_token
         self._new_run_name = new_run_name
-        self._waiting: list[_Item] = []
-        self._committer: asyncio.Task[None] | None = None
-        self._closed = False
+
+    @property
+    def pulse(self) -> Pulse:
+        """How its store is doing."""
+        return self._committer.pulse
 
     async def create_run(self, command: NewRun) -> tuple[Run, Action]:
         """Take a new run in.
@@ -119,27 +98,47 @@ class Engine:
             errors.AlreadyExists: when the project and domain have a run of that name.
             errors.Invalid: when the root action is not one.
         """
-        return await self._do(partial(_create_run, command=command, new_name=self._new_run_name))
+        return await self._committer.do(
+            partial(
+                _create_run,
+                command=replace(command, root=self._ruled(command.root)),
+                new_name=self._new_run_name,
+            )
+        )
 
-    async def enqueue(self, run_id: int, command: NewAction) -> bool:
+    async def enqueue(
+        self, run_id: int, command: NewAction, *, caller: AttemptKey | None = None
+    ) -> bool:
         """Take a child in; False when an action of that name exists (a parent that replays asks
         again).
+
+        Args:
+            run_id: its run.
+            command: the child.
+            caller: the attempt that asks; None when it did not say.
 
         Raises:
             errors.NotFound: when there is no such run or parent.
             errors.Aborted: when the parent or the run has ended or is being stopped.
+            errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        return await self._do(partial(_enqueue, run_id=run_id, command=command))
+        return await self._committer.do(
+            _fenced(partial(_enqueue, run_id=run_id, command=self._ruled(command)), caller)
+        )
 
-    async def record_trace(self, run_id: int, command: NewTrace) -> bool:
+    async def record_trace(
+        self, run_id: int, command: NewTrace, *, caller: AttemptKey | None = None
+    ) -> bool:
         """Record a traced call; False when an action of that name exists.
 
         Raises:
             errors.NotFound: when there is no such run or parent.
             errors.Invalid: when the trace has not ended.
             errors.Aborted: when the parent has ended.
+            errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        return await self._do(partial(_record_trace, run_id=run_id, command=command))
+        work = partial(_record_trace, run_id=run_id, command=command)
+        return await self._committer.do(_fenced(work, caller))
 
     async def apply(self, event: Event) -> Action | None:
         """Tell what happened.  A late or foreign report changes nothing, which is no error.
@@ -147,17 +146,22 @@ class Engine:
         Returns:
             The action afterwards; None when there is no such action.
         """
-        return await self._do(partial(_apply, event=event))
+        return await self._committer.do(partial(_apply, event=event))
 
-    async def abort_run(self, run_id: int, reason: str) -> None:
+    async def abort_run(
+        self, run_id: int, reason: str, *, caller: AttemptKey | None = None
+    ) -> None:
         """Abort every action of a run; after the answer nothing of it starts any more.
 
         Raises:
             errors.NotFound: when there is no such run.
+            errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        await self.abort_action(ActionKey(run_id, ids.ROOT_ACTION), reason)
+        await self.abort_action(ActionKey(run_id, ids.ROOT_ACTION), reason, caller=caller)
 
-    async def abort_action(self, key: ActionKey, reason: str) -> None:
+    async def abort_action(
+        self, key: ActionKey, reason: str, *, caller: AttemptKey | None = None
+    ) -> None:
         """Abort an action and all that it called; after the answer nothing of it starts any more.
 
         Processes that run are killed by the reconciler; their actions are `ABORTED` when they are
@@ -165,8 +169,10 @@ class Engine:
 
         Raises:
             errors.NotFound: when there is no such action.
+            errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        await self._do(partial(_abort, key=key, reason=reason))
+        work = partial(_abort, key=key, reason=reason, must_last=True)
+        await self._committer.do(_fenced(work, caller))
 
     async def abort_children(self, key: ActionKey, reason: str) -> None:
         """Abort all that an action called, but not the action.
@@ -174,97 +180,81 @@ class Engine:
         Raises:
             errors.NotFound: when there is no such action.
         """
-        await self._do(partial(_abort, key=key, reason=reason, spare=key))
+        await self._committer.do(partial(_abort, key=key, reason=reason, spare=key))
 
     async def claim(self, capacity: Capacity) -> Claims:
-        """Start new attempts for the actions that are due, as many as have a free slot."""
-        return await self._do(
-            partial(_claim, capacity=capacity, plane=self.plane, new_token=self._new_token)
-        )
+        """Start new attempts for the actions that are due, as many as have a place under every limit.
+
+        One that cannot be moved is set aside with its error; the others start.
+        """
+        work = partial(_claim, capacity=capacity, plane=self.plane, new_token=self._new_token)
+        try:
+            return await self._committer.do(work)
+        except errors.Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to one of the rows
+            _logger.warning("actions are claimed one by one, together they failed: %s", error)
+            return await self._committer.do(partial(work, apart=True))
+
+    async def set_aside(self, subject: str, key: ActionKey | None, error: str) -> None:
+        """Note that something failed and is left alone for a while, longer with every failure.
+
+        Args:
+            subject: what failed; the same text for the same thing.
+            key: the action that it is about.
+            error: why.
+        """
+        await self._committer.do(partial(_set_aside, subject=subject, key=key, error=error))
+
+    async def heal(self, subject: str, key: ActionKey | None = None) -> None:
+        """Note that something that was set aside works again.
+
+        An action that an abort could not reach meanwhile is aborted first.
+        """
+        await self._committer.do(partial(_heal, subject=subject, key=key))
+
+    def _ruled(self, command: NewAction) -> NewAction:
+        """With this control plane's budget for failures that are not the user's, if it has one."""
+        if self._system_retries is None:
+            return command
+        return replace(command, policy=replace(command.policy, system_retries=self._system_retries))
+
+    async def set_limit(self, gate: Gate, most: int) -> None:
+        """Let at most so many actions of an environment or a queue be alive at once; what runs goes on.
+
+        Raises:
+            errors.Invalid: for something else, or a limit below 1.
+        """
+        if gate.kind not in LIMITABLE or not gate.name or most < 1:
+            raise errors.Invalid(
+                f"a limit of {most} for the {gate.kind} {gate.name!r} cannot be set;"
+                " give the name of an environment or a queue, and at least 1"
+            )
+        await self._committer.do(partial(_set_limit, gate=gate, most=most))
+
+    async def delete_limit(self, gate: Gate) -> None:
+        """Take the limit of an environment or a queue away.
+
+        Raises:
+            errors.NotFound: when it has none.
+        """
+        await self._committer.do(partial(_delete_limit, gate=gate))
 
     async def close(self) -> None:
         """Finish what was accepted and refuse what comes later."""
-        self._closed = True
-        if self._committer is not None:
-            await self._committer
-
-    async def _do(self, work: Callable[[Unit], Answer[T]]) -> T:
-        if self._closed:
-            raise errors.Unavailable("the control plane is stopping; ask again in a moment")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-        self._waiting.append(_Item(work, answer))
-        if self._committer is None:
-            self._committer = loop.create_task(self._commit_all(), name="engine-committer")
-        return await answer
-
-    async def _commit_all(self) -> None:
-        try:
-            await asyncio.sleep(0)  # let everybody who is ready now into the first batch
-            while self._waiting:
-                batch = self._waiting[:_LARGEST_BATCH]
-                del self._waiting[:_LARGEST_BATCH]
-                await self._commit(batch)
-        finally:
-            self._committer = None
-
-    async def _commit(self, batch: list[_Item]) -> None:
-        works = [item.work for item in batch]
-        try:
-            done = await self._database.write(_transact, works, self._clock.now_us(), self._outputs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to one caller
-            await self._commit_apart(batch, error)
-            return
-        self._bus.wake(*done.topics)
-        if done.must_last and not await self._reached_disk():
-            refusal = errors.Unavailable(
-                "the disk refused to keep the change (server.log says why); look what became of it before asking again"
-            )
-            done = replace(done, results=[refusal] * len(batch))
-        for item, result in zip(batch, done.results, strict=True):
-            _answer(item, result)
-
-    async def _reached_disk(self) -> bool:
-        try:
-            await self._database.sync()
-        except OSError as error:
-            _logger.error("the database could not be written to the disk: %s", error)  # noqa: TRY400
-            return False
-        return True
-
-    async def _commit_apart(self, batch: list[_Item], error: Exception) -> None:
-        """Nothing was committed: find the guilty one by giving each a transaction of its own."""
-        if len(batch) == 1:
-            _logger.error("a change was refused by the store: %s", error, exc_info=error)
-            _answer(batch[0], error)
-            return
-        for item in batch:
-            await self._commit([item])
+        await self._committer.close()
 
 
-def _answer(item: _Item, result: object) -> None:
-    if item.answer.done():
-        return
-    if isinstance(result, Exception):
-        item.answer.set_exception(result)
-    else:
-        item.answer.set_result(result)
+def _fenced(work: Work, caller: AttemptKey | None) -> Work:
+    """`work` if the attempt that asks for it is the current one: looked at in the same transaction."""
+    if caller is None:
+        return work
 
+    def checked(unit: Unit) -> Answer[Any]:
+        fencing.check(unit.action(ActionKey(caller.run_id, caller.action)), caller)
+        return work(unit)
 
-def _transact(connection: Connection, works: list[Work], now_us: int, outputs: Outputs) -> _Done:
-    unit = Unit(connection, now_us, outputs)
-    answers: list[Answer[object]] = []
-    for work in works:
-        try:
-            answers.append(work(unit))
-        except errors.ControlPlaneError as refusal:  # raised before it changed anything
-            answers.append(partial(_same, refusal))
-    unit.flush()
-    return _Done([answer() for answer in answers], unit.topics, unit.must_last)
-
-
-def _same(value: T) -> T:
-    return value
+    return checked
 
 
 def _create_run(
@@ -275,30 +265,71 @@ def _create_run(
 
 
 def _enqueue(unit: Unit, *, run_id: int, command: NewAction) -> Answer[bool]:
-    return partial(_same, intake.take_action(unit, run_id, command))
+    return partial(same, intake.take_action(unit, run_id, command))
 
 
 def _record_trace(unit: Unit, *, run_id: int, command: NewTrace) -> Answer[bool]:
-    return partial(_same, intake.take_trace(unit, run_id, command))
+    return partial(same, intake.take_trace(unit, run_id, command))
 
 
 def _apply(unit: Unit, *, event: Event) -> Answer[Action | None]:
     key = _key(event)
-    action = unit.action(key)
+    try:
+        action = unit.action(key)
+    except errors.Unreadable as error:
+        unit.set_aside(aside.subject("read", key), key, str(error))
+        raise
     if action is None:
         _logger.warning("%s names an action that does not exist: %s", type(event).__name__, key)
-        return partial(_same, None)
+        return partial(same, None)
     if isinstance(event, AbortRequested):
         return _abort(unit, key=key, reason=event.reason)
-    _move(unit, action, event)
+    if _waits_for_children(unit, action, event):
+        _logger.debug("%s is aborted when those that it called are", key)
+    else:
+        _move_one(unit, action, event)
     return partial(unit.action, key)
 
 
+def _move_one(unit: Unit, action: Action, event: Event) -> None:
+    """Move an action; what makes it impossible is in its row, which is set aside.
+
+    Raises:
+        errors.Unreadable: with what to do.
+    """
+    try:
+        _move(unit, action, event)
+    except Exception as error:  # `decide` raises before anything was changed
+        key, said = action.key, f"{type(error).__name__}: {error}"
+        unit.set_aside(aside.subject("move", key), key, said)
+        raise errors.Unreadable(
+            f"{type(event).__name__} of {key.name} of run number {key.run_id} failed ({said}):"
+            " its row is damaged; repair it in state.db"
+        ) from error
+
+
+def _waits_for_children(unit: Unit, action: Action, event: Event) -> bool:
+    """Whether the process of an aborted action has ended before those below it.
+
+    It stays "aborting", so that ABORTED says of a whole tree that nothing of it is alive.  The
+    reconciler reports the loss of its attempt again when the last child is gone.
+    """
+    ends = isinstance(event, Succeeded | Failed | Lost)
+    return ends and action.aborting is not None and unit.has_open_children(action.key)
+
+
 def _abort(
-    unit: Unit, *, key: ActionKey, reason: str, spare: ActionKey | None = None
+    unit: Unit,
+    *,
+    key: ActionKey,
+    reason: str,
+    spare: ActionKey | None = None,
+    must_last: bool = False,
 ) -> Answer[Action | None]:
+    """Abort a tree; `must_last`: somebody is told of it, and a power cut must not start it again."""
     if unit.action(key) is None:
         raise errors.NotFound(f"run {key.run_id} has no action {key.name} that could be aborted")
+    unit.must_last = unit.must_last or must_last
     unit.flush()
     for action in unit.adopt(actions.open_tree(unit.connection, key)):
         if action.key != spare:
@@ -307,28 +338,48 @@ def _abort(
 
 
 def _claim(
-    unit: Unit, *, capacity: Capacity, plane: str, new_token: Callable[[], str]
+    unit: Unit,
+    *,
+    capacity: Capacity,
+    plane: str,
+    new_token: Callable[[], str],
+    apart: bool = False,
 ) -> Answer[Claims]:
-    unit.flush()
-    now = unit.now_us
-    busy, is_waiting = actions.occupancy(unit.connection)
-    more = is_waiting and _give_turns(unit)
-    free = capacity.free(busy)
-    due = actions.due(unit.connection, now_us=now, root_patience_us=ROOT_PATIENCE_US, limit=free)
-    for action in unit.adopt(due):
-        _move(unit, action, Claimed(action.key, new_token(), plane))
-    next_due_at = now if more else actions.next_due_at(unit.connection, now)
-    keys = [action.key for action in due]
+    mover = Mover(unit, _move, apart=apart)
+
+    def claimed(action: Action) -> Event:
+        return Claimed(action.key, new_token(), plane)
+
+    keys, next_due_at = claiming.claim(unit, capacity, mover, claimed)
     return lambda: Claims([unit.current(key) for key in keys], next_due_at)
 
 
-def _give_turns(unit: Unit) -> bool:
-    """Move actions that waited for an equal one; tells whether there are more of them."""
-    events, more = caching.turns(unit)
-    for event in events:
-        _move(unit, unit.current(event.key), event)
-    unit.flush()
-    return more
+def _set_aside(unit: Unit, *, subject: str, key: ActionKey | None, error: str) -> Answer[None]:
+    unit.set_aside(subject, key, error)
+    return partial(same, None)
+
+
+def _heal(unit: Unit, *, subject: str, key: ActionKey | None) -> Answer[None]:
+    action = None if key is None else unit.action(key)
+    end = None if action is None else claiming.forsaken(unit, action)
+    if end is not None:
+        _abort(unit, key=end.key, reason=end.reason)
+    unit.heal(subject)
+    unit.topics.update((QUEUE, LIMITS, ABORTS))
+    return partial(same, None)
+
+
+def _set_limit(unit: Unit, *, gate: Gate, most: int) -> Answer[None]:
+    unit.set_limit(gate, most)
+    return partial(same, None)
+
+
+def _delete_limit(unit: Unit, *, gate: Gate) -> Answer[None]:
+    if not unit.delete_limit(gate):
+        raise errors.NotFound(
+            f"the {gate.kind} {gate.name!r} has no limit; list them with 'flyte get limit'"
+        )
+    return partial(same, None)
 
 
 def _move(unit: Unit, action: Action, event: Event) -> None:
@@ -344,6 +395,6 @@ def _move(unit: Unit, action: Action, event: Event) -> None:
 
 
 def _key(event: Event) -> ActionKey:
-    if isinstance(event, Claimed | AbortRequested | TimedOut | TurnCame | FoundInCache):
+    if isinstance(event, Claimed | AbortRequested | TimedOut | Slept | TurnCame | FoundInCache):
         return event.key
     return ActionKey(event.attempt.run_id, event.attempt.action)

@@ -11,13 +11,13 @@ from flyte_server.domain.commands import NewAction, NewRun, NewTrace
 from flyte_server.domain.ids import ROOT_ACTION, attempt_uri
 from flyte_server.domain.phases import CacheStatus, Kind, Phase
 from flyte_server.domain.records import Action, ActionKey, Run
-from flyte_server.engine import caching
+from flyte_server.engine import caching, recovery
 from flyte_server.engine.unit import Unit
 from flyte_server.store import runs
 
 
 def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> ActionKey:
-    """A new run; its root action waits to be claimed, or comes from the cache.
+    """A new run; its root action waits to be claimed, or comes from the cache or the run that it recovers.
 
     Raises:
         errors.AlreadyExists: when the project and domain have a run of that name.
@@ -33,6 +33,7 @@ def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> Action
         name = new_name()
         root = _with_run_name(root, name)
     elif runs.load(unit.connection, command.project, command.domain, name) is not None:
+        unit.must_last = True  # who asks again takes this for the answer to its first request
         raise errors.AlreadyExists(
             f"run {name} exists already in {command.project}/{command.domain}; choose another name"
         )
@@ -51,9 +52,7 @@ def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> Action
             recovery=command.recovery,
         )
     )
-    action = _new_action(unit, run, root)
-    unit.add(action)
-    return action.key
+    return _take(unit, run, root)
 
 
 def take_action(unit: Unit, run_id: int, command: NewAction) -> bool:
@@ -70,8 +69,15 @@ def take_action(unit: Unit, run_id: int, command: NewAction) -> bool:
         raise errors.Invalid(f"{command.name} has no parent; only the root of a run has none")
     parent = _parent(unit, run, command.parent)
     _refuse_ended(unit, run, parent, command.name)
-    unit.add(_new_action(unit, run, command))
+    _take(unit, run, command)
     return True
+
+
+def _take(unit: Unit, run: Run, command: NewAction) -> ActionKey:
+    action = _new_action(unit, run, command)
+    unit.add(action)
+    recovery.take_traces(unit, run, action)
+    return action.key
 
 
 def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:
@@ -193,6 +199,7 @@ def _new_action(unit: Unit, run: Run, command: NewAction) -> Action:
         environment=command.environment,
         group=command.group,
         queue=command.queue,
+        lane=unit.lane(run, command),
         spec_digest=unit.spec(command.spec),
         input_uri=command.input_uri,
         output_base=command.output_base,
@@ -201,6 +208,9 @@ def _new_action(unit: Unit, run: Run, command: NewAction) -> Action:
         due_at=now,
         queued_at=now,
     )
+    recovered = recovery.taken_over(unit, run, action)
+    if recovered is not None:
+        return recovered
     if action.cache_key is not None:
         action = _looked_up(unit, run, _serialized(run, action), overwrite=command.overwrite_cache)
     limit_at = limits.next_at(action)

@@ -85,10 +85,11 @@ class Executor(Protocol):
         ...
 
     async def kill(self, attempt: AttemptKey, grace_seconds: float) -> None:
-        """End the attempt's process group: SIGTERM, then SIGKILL after the grace.  The end is
-        reported as usual.
+        """End everything that belongs to the attempt: SIGTERM, then SIGKILL after the grace.  The end
+        is reported as usual, once a look has found nothing of it alive.
 
-        An attempt that this executor does not hold is reported `Lost` at once.
+        Of an attempt that this executor does not hold, what is left is ended; then it is reported
+        `Lost`.
         """
         ...
 
@@ -96,8 +97,19 @@ class Executor(Protocol):
         """Attempts that this executor holds now, or whose end it has not reported yet."""
         ...
 
+    async def settled(self) -> bool:
+        """Whether every worker has said what it holds.
+
+        Until then (one that imports a task's code answers nobody) what is not in `alive()` may be
+        alive all the same.
+        """
+        ...
+
     async def beating(self) -> Collection[str]:
-        """Ids of the workers (hosts) that gave a sign of life since the last call; attempts name them."""
+        """Ids of the workers (hosts) that are alive by all that is known now; attempts name them.
+
+        One that is silent and has no excuse is left out before it is ended.
+        """
         ...
 
     async def close(self) -> None:

@@ -43,6 +43,7 @@ class Scheduler:
         executor: Executor,
         launch_specs: LaunchSpecs,
         capacity: Capacity,
+        alone: bool = True,
     ) -> None:
         self._database = database
         self._engine = engine
@@ -51,6 +52,8 @@ class Scheduler:
         self._executor = executor
         self._launch_specs = launch_specs
         self._capacity = capacity
+        self._alone = alone
+        """Whether no other control plane works on this store: aborts of another one wake nobody here."""
         self._launching: set[AttemptKey] = set()
 
     @property
@@ -107,10 +110,12 @@ class Scheduler:
         """Whether nobody stopped the attempt since its claim.
 
         An abort wakes its topic before its caller has the answer.  So when there was no wake there
-        is nothing to read; and as nothing is awaited between the last look and the launch, nothing
-        falls between.
+        is nothing to read, if we are alone; and as nothing is awaited between the last look and the
+        launch, nothing falls between.
         """
-        while aborts.wakes != seen:
+        has_looked = self._alone
+        while aborts.wakes != seen or not has_looked:
+            has_looked = True
             seen = aborts.wakes
             found = await self._database.read(actions.load, action.run_id, action.name)
             if found is None or found.token != action.token or _is_stopped(found):

@@ -1,16 +1,25 @@
 """One transaction's worth of work: what was read, what is to be written, and whom to wake
 afterwards."""
 
+import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import replace
 
+from flyte_server.domain import capacity, retry
+from flyte_server.domain.commands import NewAction
 from flyte_server.domain.phases import LIVE, Phase
 from flyte_server.domain.records import Action, ActionKey, Attempt, CacheEntry, Run
 from flyte_server.engine import bus
 from flyte_server.engine.ports import Outputs
-from flyte_server.store import actions, cache, runs, specs
+from flyte_server.store import actions, aside, cache, limits, runs, specs
 from flyte_server.store.rows import Connection
+
+_ASIDE_PAUSES = (10.0, 2.0, 300.0)
+"""Base, factor and cap (seconds) of how long something that fails is left alone."""
+_LONGEST_ERROR = 2000
+_logger = logging.getLogger(__name__)
 
 
 class Unit:
@@ -34,6 +43,7 @@ class Unit:
         self._attempts: list[Attempt] = []
         self._entries: list[CacheEntry] = []
         self._runs: dict[int, Run] = {}
+        self._limits: capacity.Limits | None = None
 
     def action(self, key: ActionKey) -> Action | None:
         """The action as it is after what was done in this unit."""
@@ -87,6 +97,88 @@ class Unit:
     def publish(self, entry: CacheEntry) -> None:
         """An entry for the cache."""
         self._entries.append(entry)
+
+    def lane(self, run: Run, command: NewAction) -> str:
+        """In which line a new action waits."""
+        if self._limits is None:
+            self._limits = limits.listing(self.connection)
+        return capacity.lane(
+            run.id,
+            run.max_concurrency,
+            environment=command.environment,
+            queue=command.queue,
+            is_root=command.parent is None,
+            limits=self._limits,
+        )
+
+    def set_aside(self, subject: str, key: ActionKey | None, error: str) -> None:
+        """Leave something that failed alone for a while, longer with every failure; the log is told once."""
+        known = aside.load(self.connection, subject)
+        if known is not None and known.until > self.now_us:
+            return
+        failures = 1 if known is None else known.failures + 1
+        pause_us = retry.backoff_us(*_ASIDE_PAUSES, failures=failures)
+        if known is None:
+            _logger.error("%s is set aside: %s", subject, error)
+        aside.save(
+            self.connection,
+            aside.SetAside(
+                subject,
+                None if key is None else key.run_id,
+                None if key is None else key.name,
+                error[:_LONGEST_ERROR],
+                failures,
+                self.now_us if known is None else known.since,
+                self.now_us + pause_us,
+            ),
+        )
+
+    def heal(self, subject: str) -> None:
+        """Something that was set aside works again."""
+        if aside.delete(self.connection, subject):
+            _logger.info("%s works again", subject)
+
+    @contextmanager
+    def apart(self) -> Generator[None]:
+        """What the block changes is undone when it raises, and nothing else."""
+        self.flush()
+        try:
+            with aside.savepoint(self.connection):
+                yield
+                self.flush()
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        """Forget what was changed since the last `flush`."""
+        for key in self._changed:
+            stored = self._stored[key]
+            if stored is None:
+                del self._actions[key], self._stored[key]
+            else:
+                self._actions[key] = stored
+        for run_id in {key.run_id for key in self._changed} & self._runs.keys():
+            found = runs.by_id(self.connection, run_id)
+            if found is not None:
+                self._runs[run_id] = found
+        self._changed.clear()
+        self._attempts.clear()
+        self._entries.clear()
+
+    def set_limit(self, gate: capacity.Gate, most: int) -> None:
+        """Let at most so many actions of an environment or a queue be alive at once."""
+        self.flush()
+        limits.save(self.connection, gate, most)
+        self._limits = None
+        self.topics.add(bus.QUEUE)
+
+    def delete_limit(self, gate: capacity.Gate) -> bool:
+        """Take a limit away; False when there is none."""
+        self.flush()
+        self._limits = None
+        self.topics.add(bus.QUEUE)
+        return limits.delete(self.connection, gate)
 
     def spec(self, body: bytes) -> str:
         """Store a specification; gives its digest."""
@@ -160,7 +252,14 @@ class Unit:
         if action.limit_at is not None and (old is None or old.limit_at != action.limit_at):
             self.topics.add(bus.LIMITS)
 
+    def has_open_children(self, key: ActionKey) -> bool:
+        """Whether an action has children that have not ended."""
+        self.flush()
+        return actions.has_open_children(self.connection, key)
+
     def _needs_reconciler(self, action: Action, old: Action | None) -> bool:
+        if action.phase is Phase.ABORTED and action.parent is not None:
+            return True  # its parent may wait for it
         if action.phase in LIVE:
             return action.aborting is not None or action.stopping is not None
         ended = action.phase.terminal and old is not None

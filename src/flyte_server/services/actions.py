@@ -9,7 +9,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from connectrpc.request import RequestContext
+from connectrpc.request import Headers, RequestContext
 from flyteidl2.actions import actions_service_connect, actions_service_pb2
 from flyteidl2.common import identifier_pb2
 from flyteidl2.workflow import (
@@ -19,16 +19,19 @@ from flyteidl2.workflow import (
     state_service_pb2,
 )
 
-from flyte_server.domain.records import Action
+from flyte_server.domain import fencing
+from flyte_server.domain.records import Action, AttemptKey
 from flyte_server.engine.bus import Topic, run_topic
 from flyte_server.engine.engine import Engine
 from flyte_server.services.directory import Directory, RunFacts
+from flyte_server.services.fencing import Fence
 from flyte_server.services.intake import Intake
 from flyte_server.services.watching import HEARTBEAT_SECONDS, Watching
 from flyte_server.services.wire import actions as wire_actions
 from flyte_server.services.wire import ids
 from flyte_server.store import actions as rows
 from flyte_server.store.database import Database
+from flyte_server.store.rows import Connection
 
 M = TypeVar("M")
 Context = RequestContext[Any, Any]
@@ -55,11 +58,13 @@ class ChildUpdates(Generic[M]):
         *,
         update: Callable[[Action], M],
         sentinel: Callable[[], M],
+        caller: AttemptKey | None = None,
     ) -> None:
         self._database = database
         self._facts = facts
         self._parent = parent
         self._update = update
+        self._caller = caller
         self._cursor = 0
         self._known: set[str] = set()
         self._is_first = True
@@ -72,9 +77,7 @@ class ChildUpdates(Generic[M]):
         return min(0.01, 0.0002 * len(self._known))
 
     async def look(self) -> Iterable[M]:
-        changed = await self._database.read(
-            rows.children_since, self._facts.run.id, self._parent, self._cursor
-        )
+        changed = await self._database.read(self._changed)
         self._cursor = max((action.seq for action in changed), default=self._cursor)
         self._known.update(action.name for action in changed)
         messages = (self._update(action) for action in changed)
@@ -83,38 +86,54 @@ class ChildUpdates(Generic[M]):
         self._is_first = False
         return itertools.chain(messages, (self.heartbeat(),))
 
+    def _changed(self, connection: Connection) -> list[Action]:
+        """What is new; refused to an attempt whose place another one has taken meanwhile."""
+        if self._caller is not None:
+            caller = rows.load(connection, self._caller.run_id, self._caller.action)
+            fencing.check(caller, self._caller)
+        return rows.children_since(connection, self._facts.run.id, self._parent, self._cursor)
+
 
 class ChildWatch:
     """Opens `ChildUpdates` for either service."""
 
-    def __init__(self, database: Database, directory: Directory, watching: Watching) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, watching: Watching, fence: Fence
+    ) -> None:
         self._database = database
         self._directory = directory
         self._watching = watching
+        self._fence = fence
 
     def follow(
         self,
         parent: identifier_pb2.ActionIdentifier,
+        headers: Headers,
+        *,
         update: Callable[[Any, Action], M],
         sentinel: Callable[[], M],
     ) -> AsyncIterator[M]:
         """The stream of a parent's children."""
-        return self._watching.follow(functools.partial(self._open, parent, update, sentinel))
+        opened = functools.partial(self._open, parent, headers, update=update, sentinel=sentinel)
+        return self._watching.follow(opened)
 
     async def _open(
         self,
         parent: identifier_pb2.ActionIdentifier,
+        headers: Headers,
+        *,
         update: Callable[[Any, Action], M],
         sentinel: Callable[[], M],
     ) -> ChildUpdates[M]:
         name = ids.action(parent)
-        facts = await self._directory.by_name(name.run)
+        facts, _ = await self._directory.action(name)
         return ChildUpdates(
             self._database,
             facts,
             name.name,
             update=functools.partial(update, facts.run),
             sentinel=sentinel,
+            caller=await self._fence.caller(headers),
         )
 
 
@@ -122,60 +141,78 @@ class ActionsService(actions_service_connect.ActionsService):
     """Enqueue, watch, abort."""
 
     def __init__(
-        self, engine: Engine, directory: Directory, intake: Intake, children: ChildWatch
+        self,
+        engine: Engine,
+        directory: Directory,
+        intake: Intake,
+        *,
+        children: ChildWatch,
+        fence: Fence,
     ) -> None:
         self._engine = engine
         self._directory = directory
         self._intake = intake
         self._children = children
+        self._fence = fence
 
     async def enqueue(
         self, request: actions_service_pb2.EnqueueRequest, ctx: Context
     ) -> actions_service_pb2.EnqueueResponse:
-        await self._intake.take(request.action)
+        caller = await self._fence.caller(ctx.request_headers())
+        await self._intake.take(request.action, caller)
         return actions_service_pb2.EnqueueResponse()
 
     def watch_for_updates(
         self, request: actions_service_pb2.WatchForUpdatesRequest, ctx: Context
     ) -> AsyncIterator[actions_service_pb2.WatchForUpdatesResponse]:
         return self._children.follow(
-            request.parent_action_id, wire_actions.child_update, wire_actions.sentinel
+            request.parent_action_id,
+            ctx.request_headers(),
+            update=wire_actions.child_update,
+            sentinel=wire_actions.sentinel,
         )
 
     async def abort(
         self, request: actions_service_pb2.AbortRequest, ctx: Context
     ) -> actions_service_pb2.AbortResponse:
+        caller = await self._fence.caller(ctx.request_headers())
         key = await self._directory.key(ids.action(request.action_id))
-        await self._engine.abort_action(key, request.reason or ABORT_REASON)
+        await self._engine.abort_action(key, request.reason or ABORT_REASON, caller=caller)
         return actions_service_pb2.AbortResponse()
 
 
 class QueueService(queue_service_connect.QueueService):
     """The older name of enqueue and abort."""
 
-    def __init__(self, engine: Engine, directory: Directory, intake: Intake) -> None:
+    def __init__(
+        self, engine: Engine, directory: Directory, intake: Intake, *, fence: Fence
+    ) -> None:
         self._engine = engine
         self._directory = directory
         self._intake = intake
+        self._fence = fence
 
     async def enqueue_action(
         self, request: queue_service_pb2.EnqueueActionRequest, ctx: Context
     ) -> queue_service_pb2.EnqueueActionResponse:
-        await self._intake.take(_as_action(request))
+        caller = await self._fence.caller(ctx.request_headers())
+        await self._intake.take(_as_action(request), caller)
         return queue_service_pb2.EnqueueActionResponse()
 
     async def abort_queued_action(
         self, request: queue_service_pb2.AbortQueuedActionRequest, ctx: Context
     ) -> queue_service_pb2.AbortQueuedActionResponse:
+        caller = await self._fence.caller(ctx.request_headers())
         key = await self._directory.key(ids.action(request.action_id))
-        await self._engine.abort_action(key, request.reason or ABORT_REASON)
+        await self._engine.abort_action(key, request.reason or ABORT_REASON, caller=caller)
         return queue_service_pb2.AbortQueuedActionResponse()
 
     async def abort_queued_run(
         self, request: queue_service_pb2.AbortQueuedRunRequest, ctx: Context
     ) -> queue_service_pb2.AbortQueuedRunResponse:
+        caller = await self._fence.caller(ctx.request_headers())
         facts = await self._directory.by_name(ids.run(request.run_id))
-        await self._engine.abort_run(facts.run.id, request.reason or ABORT_REASON)
+        await self._engine.abort_run(facts.run.id, request.reason or ABORT_REASON, caller=caller)
         return queue_service_pb2.AbortQueuedRunResponse()
 
 
@@ -189,7 +226,10 @@ class StateService(state_service_connect.StateService):
         self, request: state_service_pb2.WatchRequest, ctx: Context
     ) -> AsyncIterator[state_service_pb2.WatchResponse]:
         return self._children.follow(
-            request.parent_action_id, wire_actions.state_update, wire_actions.state_sentinel
+            request.parent_action_id,
+            ctx.request_headers(),
+            update=wire_actions.state_update,
+            sentinel=wire_actions.state_sentinel,
         )
 
 

@@ -57,6 +57,7 @@ class DataProxyService(dataproxy_service_connect.DataProxyService):
     ) -> dataproxy_service_pb2.CreateUploadLocationResponse:
         path = _upload_path(request)
         md5 = base64.b64encode(request.content_md5).decode()
+        await self._blobs.renew(path)  # if it is there, the client may decide not to send it again
         expires_at = self._links.expiry(times.seconds(request.expires_in))
         link = Link("PUT", path, expires_at, md5, request.content_length or None)
         return dataproxy_service_pb2.CreateUploadLocationResponse(

@@ -102,6 +102,11 @@ class Directory:
         facts = await self.by_name(name.run)
         return ActionKey(facts.run.id, name.name)
 
+    def forget(self, name: RunName, run_id: int) -> None:
+        """The run was removed: its name may be that of another one now."""
+        self._by_name.drop(name)
+        self._by_id.drop(run_id)
+
     def _remember(self, run: Run) -> RunFacts:
         spec = run_pb2.RunSpec.FromString(run.spec)
         started = spec.HasField("run_start_time")

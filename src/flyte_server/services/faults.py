@@ -13,6 +13,7 @@ from typing import TypeVar
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
 from connectrpc.request import RequestContext
+from google.protobuf.struct_pb2 import Struct, Value
 
 from flyte_server.domain import errors
 
@@ -31,12 +32,17 @@ _CODES: tuple[tuple[type[errors.ControlPlaneError], Code], ...] = (
     (errors.NotFound, Code.NOT_FOUND),
     (errors.AlreadyExists, Code.ALREADY_EXISTS),
     (errors.Invalid, Code.INVALID_ARGUMENT),
+    (errors.Unreadable, Code.UNAVAILABLE),
     (errors.Aborted, Code.ABORTED),
+    (errors.AttemptOver, Code.ABORTED),
     (errors.Conflict, Code.FAILED_PRECONDITION),
     (errors.Unavailable, Code.UNAVAILABLE),
     (errors.StoreUnusable, Code.UNAVAILABLE),
 )
-"""Special before general: the first class that fits gives the code."""
+"""Special before general: the first class that fits gives the code.  A damaged row is `unavailable`, because it may be
+repaired: a task that asks for it waits instead of failing."""
+_ATTEMPT_OVER = Struct(fields={"reason": Value(string_value="ATTEMPT_OVER")})
+"""With this the client of a task's process knows that the process should end."""
 
 
 def connect_error(error: Exception, *, where: str) -> ConnectError:
@@ -50,7 +56,7 @@ def connect_error(error: Exception, *, where: str) -> ConnectError:
         return error
     for kind, code in _CODES:
         if isinstance(error, kind):
-            return ConnectError(code, str(error))
+            return ConnectError(code, str(error), _details(error))
     reference = secrets.token_hex(4)
     _log.error("%s failed, reference %s", where, reference, exc_info=error)
     return ConnectError(
@@ -58,6 +64,11 @@ def connect_error(error: Exception, *, where: str) -> ConnectError:
         f"{where} failed inside the control plane; look for reference {reference} in its log "
         "(server.log).",
     )
+
+
+def _details(error: errors.ControlPlaneError) -> tuple[Struct, ...]:
+    """What a program must tell from other refusals of the same code."""
+    return (_ATTEMPT_OVER,) if isinstance(error, errors.AttemptOver) else ()
 
 
 class Faults:

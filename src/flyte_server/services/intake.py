@@ -8,7 +8,7 @@ from flyte_server import blobs
 from flyte_server.clock import Clock
 from flyte_server.domain.errors import AlreadyExists, Invalid
 from flyte_server.domain.phases import Blame, Phase
-from flyte_server.domain.records import Failure
+from flyte_server.domain.records import AttemptKey, Failure
 from flyte_server.engine.engine import Engine
 from flyte_server.services import faults
 from flyte_server.services.directory import Directory, RunFacts
@@ -26,19 +26,26 @@ class Intake:
         self._tasks = tasks
         self._clock = clock
 
-    async def take(self, message: actions_service_pb2.Action) -> None:
+    async def take(
+        self, message: actions_service_pb2.Action, caller: AttemptKey | None = None
+    ) -> None:
         """Take an action in; returns after the commit.
+
+        Args:
+            message: the action.
+            caller: the attempt that asks; None when it did not say.
 
         Raises:
             AlreadyExists: the action is known; its parent needs to do nothing but watch.
+            AttemptOver: the caller is not the current attempt of its action any more.
         """
         name = ids.action(message.action_id)
         facts = await self._directory.by_name(name.run)
         spec = message.WhichOneof("spec")
         if spec == "task":
-            is_new = await self._task(message, name.run, facts)
+            is_new = await self._task(message, name.run, facts, caller)
         elif spec == "trace":
-            is_new = await self._trace(message, facts)
+            is_new = await self._trace(message, facts, caller)
         elif spec == "condition":
             raise faults.Unsupported(
                 f"Action {name.name!r} is a condition; this control plane executes tasks and "
@@ -52,20 +59,27 @@ class Intake:
             )
 
     async def _task(
-        self, message: actions_service_pb2.Action, run: ids.RunName, facts: RunFacts
+        self,
+        message: actions_service_pb2.Action,
+        run: ids.RunName,
+        facts: RunFacts,
+        caller: AttemptKey | None,
     ) -> bool:
         task = commands.child_task(message.task, run)
         if not message.task.HasField("spec"):
             deployed = await self._tasks.deployed(ids.task(message.task.id))
             message.task.spec.CopyFrom(deployed.spec)
             task = deployed.name
-        return await self._engine.enqueue(facts.run.id, commands.child(message, task, facts.cache))
+        child = commands.child(message, task, facts.cache)
+        return await self._engine.enqueue(facts.run.id, child, caller=caller)
 
-    async def _trace(self, message: actions_service_pb2.Action, facts: RunFacts) -> bool:
+    async def _trace(
+        self, message: actions_service_pb2.Action, facts: RunFacts, caller: AttemptKey | None
+    ) -> bool:
         failed = commands.trace_phase(message.trace) is Phase.FAILED
         failure = _trace_failure(message) if failed else None
         made = commands.trace(message, failure, now=self._clock.now_us())
-        return await self._engine.record_trace(facts.run.id, made)
+        return await self._engine.record_trace(facts.run.id, made, caller=caller)
 
 
 def _trace_failure(message: actions_service_pb2.Action) -> Failure:

@@ -28,3 +28,7 @@ class Recent(Generic[K, V]):
         if len(self._values) > self._size:
             self._values.popitem(last=False)
         return value
+
+    def drop(self, key: K) -> None:
+        """Forget a value."""
+        self._values.pop(key, None)

@@ -20,11 +20,16 @@ from flyteidl2.workflow.state_service_connect import StateServiceASGIApplication
 
 from flyte_server.blobs import LINK_PREFIX, LocalBlobs
 from flyte_server.clock import Clock
+from flyte_server.domain.capacity import Capacity
 from flyte_server.engine.engine import Engine
+from flyte_server.engine.recovery import Recoveries
+from flyte_server.engine.retention.loop import Retention
 from flyte_server.services import actions, dataproxy, logs, projects, single_machine, tasks
 from flyte_server.services.caching.explanations import Explanations
+from flyte_server.services.caching.outputs import FileOutputs
 from flyte_server.services.directory import Directory
 from flyte_server.services.faults import Faults
+from flyte_server.services.fencing import Fence
 from flyte_server.services.http import asgi, encoding
 from flyte_server.services.http.asgi import App, Receive, Scope, Send
 from flyte_server.services.http.gathering import Gathered
@@ -34,7 +39,13 @@ from flyte_server.services.intake import Intake
 from flyte_server.services.links import Links
 from flyte_server.services.own.cache import CacheService
 from flyte_server.services.own.data import DataService
-from flyte_server.services.own.frame import OwnApplication
+from flyte_server.services.own.frame import OwnApplication, OwnService
+from flyte_server.services.own.limits import LimitsService
+from flyte_server.services.own.recovery import RecoveryService
+from flyte_server.services.own.server import ServerService
+from flyte_server.services.own.state import ActionService
+from flyte_server.services.own.storage import StorageService
+from flyte_server.services.recovery.sources import Sources
 from flyte_server.services.runs.creation import Creation, InputStore
 from flyte_server.services.runs.details import Details
 from flyte_server.services.runs.service import RunService
@@ -56,6 +67,11 @@ _NO_PAGE = b"""This is a Flyte control plane.  It has no web console (yet); look
 
 ServiceApp = ConnectASGIApplication[Any]
 
+_FENCE_THEMSELVES = frozenset(
+    {ActionsServiceASGIApplication, QueueServiceASGIApplication, StateServiceASGIApplication}
+)
+"""Their requests change actions: the caller's attempt is checked in the same transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -64,10 +80,12 @@ class Parts:
     settings: Settings
     database: Database
     engine: Engine
+    capacity: Capacity
     clock: Clock
     blobs: LocalBlobs
     directory: Directory
     watching: Watching
+    retention: Retention
 
 
 def application(parts: Parts) -> App:
@@ -86,8 +104,8 @@ def services(parts: Parts) -> list[ServiceApp]:
     inputs = InputStore(parts.blobs)
     links = Links(parts.blobs, parts.clock, settings.endpoint)
     details = Details(database, directory, parts.blobs, views)
-    children = actions.ChildWatch(database, directory, watching)
-    intake = Intake(engine, directory, task_book, parts.clock)
+    recoveries = Recoveries(database, FileOutputs(settings.data.resolve()))
+    fence = Fence(database, directory)
     tails = logs.LogTails(settings, database, directory, watching)
     made: list[tuple[type[Any], object]] = [
         (
@@ -97,19 +115,19 @@ def services(parts: Parts) -> list[ServiceApp]:
                 database,
                 directory,
                 creation=Creation(
-                    engine, parts.blobs, task_book, inputs=inputs, projects=project_book
+                    engine,
+                    parts.blobs,
+                    task_book,
+                    inputs=inputs,
+                    projects=project_book,
+                    sources=Sources(directory, parts.blobs, recoveries),
                 ),
                 details=details,
                 watching=watching,
                 views=views,
             ),
         ),
-        (
-            ActionsServiceASGIApplication,
-            actions.ActionsService(engine, directory, intake, children),
-        ),
-        (QueueServiceASGIApplication, actions.QueueService(engine, directory, intake)),
-        (StateServiceASGIApplication, actions.StateService(children)),
+        *_services_of_tasks(parts, task_book, fence),
         (
             DataProxyServiceASGIApplication,
             dataproxy.DataProxyService(
@@ -131,10 +149,40 @@ def services(parts: Parts) -> list[ServiceApp]:
         (IdentityServiceASGIApplication, single_machine.IdentityService(settings.user)),
         (ClusterServiceASGIApplication, single_machine.ClusterService()),
         (ImageServiceASGIApplication, single_machine.ImageService()),
-        (OwnApplication, DataService(parts.blobs, links, witness=settings.signing_key)),
-        (OwnApplication, CacheService(directory, Explanations(database, directory, parts.blobs))),
+        *((OwnApplication, service) for service in _own_services(parts, links, recoveries)),
     ]
-    return [_application(kind, service, settings) for kind, service in made]
+    return [_application(kind, service, settings, fence) for kind, service in made]
+
+
+def _services_of_tasks(
+    parts: Parts, task_book: tasks.TaskBook, fence: Fence
+) -> list[tuple[type[Any], object]]:
+    """What the runtime in a task's process talks to."""
+    engine, directory = parts.engine, parts.directory
+    children = actions.ChildWatch(parts.database, directory, parts.watching, fence)
+    intake = Intake(engine, directory, task_book, parts.clock)
+    return [
+        (
+            ActionsServiceASGIApplication,
+            actions.ActionsService(engine, directory, intake, children=children, fence=fence),
+        ),
+        (QueueServiceASGIApplication, actions.QueueService(engine, directory, intake, fence=fence)),
+        (StateServiceASGIApplication, actions.StateService(children)),
+    ]
+
+
+def _own_services(parts: Parts, links: Links, recoveries: Recoveries) -> list[OwnService]:
+    """What the public protocol has no words for."""
+    database, directory = parts.database, parts.directory
+    return [
+        StorageService(parts.retention),
+        DataService(parts.blobs, links, witness=parts.settings.signing_key),
+        RecoveryService(directory, recoveries),
+        CacheService(directory, Explanations(database, directory, parts.blobs)),
+        ActionService(directory, database, capacity=parts.capacity, clock=parts.clock),
+        LimitsService(parts.engine, database, parts.capacity),
+        ServerService(parts.engine),
+    ]
 
 
 class Router:
@@ -169,11 +217,11 @@ class Router:
         )
 
 
-def _application(kind: type[Any], service: object, settings: Settings) -> ServiceApp:
+def _application(kind: type[Any], service: object, settings: Settings, fence: Fence) -> ServiceApp:
     """A generated application around our service, with our faults and our limits."""
     made = kind(
         service,
-        interceptors=[Faults()],
+        interceptors=[Faults()] if kind in _FENCE_THEMSELVES else [Faults(), fence],
         read_max_bytes=settings.max_message_bytes,
         compressions=[encoding.BoundedGzip(settings.max_message_bytes)],
     )

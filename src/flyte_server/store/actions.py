@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flyte_server.domain import errors
+from flyte_server.domain.capacity import RUN, Gate
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action, ActionKey, Attempt
 from flyte_server.store import filters, queries, rows
 from flyte_server.store.filters import Filter, Sort
-from flyte_server.store.rows import Connection
+from flyte_server.store.rows import Connection, Found
 
 _statements = queries.load("actions")
 
@@ -48,13 +49,34 @@ class ActionQuery:
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many slots the actions of one run, environment and queue hold."""
+
+    run_id: int
+    environment: str
+    queue: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a slot."""
+
+    project: str
+    domain: str
+    run: str
+    action: str
+    task_name: str
+
+
 def load(connection: Connection, run_id: int, name: str) -> Action | None:
     """One action."""
     row = _statements.load(connection, run_id=run_id, name=name)
     return None if row is None else rows.action(row)
 
 
-def listing(connection: Connection, run_id: int, query: ActionQuery | None = None) -> list[Action]:
+def listing(connection: Connection, run_id: int, query: ActionQuery | None = None) -> Found:
     """Actions of a run.
 
     Raises:
@@ -65,18 +87,18 @@ def listing(connection: Connection, run_id: int, query: ActionQuery | None = Non
     order = filters.order(query.sorts, FIELDS, default="a.created_at ASC", tie="a.name")
     sql = _statements.listing.sql.format(conditions=condition.sql, order=order)
     page = {"run_id": run_id, "limit": query.limit, "offset": query.offset}
-    return [rows.action(row) for row in connection.execute(sql, condition.parameters | page)]
+    return rows.actions(connection.execute(sql, condition.parameters | page))
 
 
-def children_since(connection: Connection, run_id: int, parent: str, seq: int) -> list[Action]:
+def children_since(connection: Connection, run_id: int, parent: str, seq: int) -> Found:
     """Children of one action that changed after the cursor `seq`, in that order."""
     found = _statements.children_since(connection, run_id=run_id, parent=parent, seq=seq)
-    return [rows.action(row) for row in found]
+    return rows.actions(found)
 
 
-def run_since(connection: Connection, run_id: int, seq: int) -> list[Action]:
+def run_since(connection: Connection, run_id: int, seq: int) -> Found:
     """Actions of a run that changed after the cursor `seq`, in the order of their last changes."""
-    return [rows.action(row) for row in _statements.run_since(connection, run_id=run_id, seq=seq)]
+    return rows.actions(_statements.run_since(connection, run_id=run_id, seq=seq))
 
 
 def phase_counts(
@@ -87,7 +109,7 @@ def phase_counts(
         found = _statements.run_phase_counts(connection, run_id=run_id)
     else:
         found = _statements.child_phase_counts(connection, run_id=run_id, parent=parent)
-    return {Phase(phase): count for phase, count in found}
+    return {known: count for phase, count in found if (known := rows.phase(phase)) is not None}
 
 
 def attempts(connection: Connection, run_id: int, name: str) -> list[Attempt]:
@@ -122,21 +144,61 @@ def update(connection: Connection, changes: Sequence[tuple[Action, int]]) -> Non
 
 
 def save_attempts(connection: Connection, records: Sequence[Attempt]) -> None:
-    """Write attempts; what is None or empty in them stays.  Only the engine calls this."""
-    if records:
-        _statements.save_attempts(connection, [rows.attempt_params(record) for record in records])
+    """Write attempts: those that were just claimed are new; of others what is None or empty stays.
+
+    Only the engine calls this.
+
+    Raises:
+        errors.StaleWrite: when one is not there, or has another token; the transaction must be rolled back.
+    """
+    new = [record for record in records if record.phase is Phase.INITIALIZING]
+    known = [record for record in records if record.phase is not Phase.INITIALIZING]
+    if new:
+        _statements.insert_attempts(connection, [rows.attempt_params(each) for each in new])
+    if not known:
+        return
+    saved = _statements.update_attempts(connection, [rows.attempt_params(each) for each in known])
+    if saved != len(known):
+        names = ", ".join(f"{each.action}/{each.number}" for each in known[:5])
+        raise errors.StaleWrite(
+            f"{len(known) - saved} of {len(known)} attempts ({names}, …) are gone or have other tokens"
+        )
 
 
-def occupancy(connection: Connection) -> tuple[int, bool]:
-    """Slots in use (living attempts, but not those whose actions wait for children), and whether any action waits for
-    an equal one."""
-    busy, waiting = _statements.occupancy(connection)
-    return busy, bool(waiting)
+def occupancy(connection: Connection) -> list[Holding]:
+    """Who holds slots: living attempts, but not those whose actions wait for children."""
+    return [Holding(*row) for row in _statements.occupancy(connection)]
 
 
-def free_to_turn(connection: Connection, limit: int) -> list[Action]:
+def holders(connection: Connection, gate: Gate | None, limit: int) -> list[Holder]:
+    """The attempts that hold slots under a limit, the oldest first; None: under any."""
+    kind, name = ("", "") if gate is None else (gate.kind, gate.name)
+    given = int(name) if kind == RUN else name
+    found = _statements.holders(connection, kind=kind, name=given, limit=limit)
+    return [Holder(*row) for row in found]
+
+
+def anybody_waits_for_turn(connection: Connection) -> bool:
+    """Whether any action waits for an equal one."""
+    return bool(_statements.anybody_waits_for_turn(connection))
+
+
+def lanes(connection: Connection) -> list[str]:
+    """The lanes in which actions are queued."""
+    return [lane for (lane,) in _statements.lanes(connection)]
+
+
+def ahead(connection: Connection, action: Action, root_patience_us: int) -> int:
+    """How many actions of its lane start before one that is queued."""
+    due_at = action.due_at + (root_patience_us if action.parent is None else 0)
+    return _statements.ahead(
+        connection, lane=action.lane, root_patience=root_patience_us, due_at=due_at
+    )
+
+
+def free_to_turn(connection: Connection, limit: int) -> Found:
     """Actions that wait for an equal one although none executes; equal ones together, the oldest first."""
-    return [rows.action(row) for row in _statements.free_to_turn(connection, limit=limit)]
+    return rows.actions(_statements.free_to_turn(connection, limit=limit))
 
 
 def executes(connection: Connection, serial_key: str) -> Action | None:
@@ -153,15 +215,19 @@ def waits_for(connection: Connection, serial_key: str, key: ActionKey) -> bool:
     return found is not None
 
 
-def due(connection: Connection, *, now_us: int, root_patience_us: int, limit: int) -> list[Action]:
-    """The queued actions that start next, in order."""
-    found = _statements.due(connection, now=now_us, root_patience=root_patience_us, limit=limit)
-    return [rows.action(row) for row in found]
+def due(
+    connection: Connection, lane: str, *, now_us: int, root_patience_us: int, limit: int
+) -> Found:
+    """The queued actions of a lane that start next, in order."""
+    found = _statements.due(
+        connection, lane=lane, now=now_us, root_patience=root_patience_us, limit=limit
+    )
+    return rows.actions(found)
 
 
-def next_due_at(connection: Connection, now_us: int) -> int | None:
-    """When the next queued action that is not due yet becomes so."""
-    return _statements.next_due_at(connection, now=now_us)
+def next_due_at(connection: Connection, lane: str, now_us: int) -> int | None:
+    """When the next queued action of a lane that is not due yet becomes so."""
+    return _statements.next_due_at(connection, lane=lane, now=now_us)
 
 
 def has_open_children(connection: Connection, key: ActionKey) -> bool:
@@ -169,15 +235,15 @@ def has_open_children(connection: Connection, key: ActionKey) -> bool:
     return _statements.has_open_children(connection, run_id=key.run_id, name=key.name) is not None
 
 
-def open_tree(connection: Connection, key: ActionKey) -> list[Action]:
+def open_tree(connection: Connection, key: ActionKey) -> Found:
     """An action and its descendants, as far as they have not ended and nobody aborts them."""
     found = _statements.open_tree(connection, run_id=key.run_id, name=key.name)
-    return [rows.action(row) for row in found]
+    return rows.actions(found)
 
 
-def live(connection: Connection) -> list[Action]:
+def live(connection: Connection) -> Found:
     """Actions with an attempt that has, or should have, a process."""
-    return [rows.action(row) for row in _statements.live(connection)]
+    return rows.actions(_statements.live(connection))
 
 
 def forsaken_parents(connection: Connection) -> list[ActionKey]:
@@ -185,9 +251,14 @@ def forsaken_parents(connection: Connection) -> list[ActionKey]:
     return [ActionKey(*row) for row in _statements.forsaken_parents(connection)]
 
 
-def over_limit(connection: Connection, now_us: int) -> list[Action]:
+def over_limit(connection: Connection, now_us: int) -> Found:
     """Actions whose next time limit is hit."""
-    return [rows.action(row) for row in _statements.over_limit(connection, now=now_us)]
+    return rows.actions(_statements.over_limit(connection, now=now_us))
+
+
+def limited(connection: Connection) -> Found:
+    """Actions that have a time limit now."""
+    return rows.actions(_statements.limited(connection))
 
 
 def next_limit_at(connection: Connection) -> int | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from flyte_server.domain import errors
-from flyte_server.store import location, migrate
+from flyte_server.store import faults, migrate
+from flyte_server.store.file import backups, integrity, location
 from flyte_server.store.rows import Connection
 
 P = ParamSpec("P")
@@ -36,16 +37,16 @@ class Database:
     caller's).
     """
 
-    def __init__(self, connect: Callable[[], Connection], log: Path | None) -> None:
+    def __init__(self, connect: Callable[[], Connection], path: Path | None) -> None:
         self._connect = connect
-        self._log = log
-        """SQLite's write-ahead log: what is committed is in it; None in memory."""
+        self.path = path
+        """The file; None in memory."""
         self._opened: list[Connection] = []
         self._local = threading.local()
         self._closed = False
         self._writer: ThreadPoolExecutor | None = None
         self._readers: ThreadPoolExecutor | None = None
-        if log is not None:
+        if path is not None:
             self._writer = ThreadPoolExecutor(1, "flyte-store-writer")
             self._readers = ThreadPoolExecutor(_READERS, "flyte-store-reader")
 
@@ -60,17 +61,22 @@ class Database:
         location.refuse_network(path, location.mounts())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            integrity.check(path)
+            if not path.exists():
+                _create(path)
             connection = _connect(str(path))
             try:
-                migrate.apply(connection)
+                migrate.apply(
+                    connection, backup=lambda old: backups.before_migration(connection, path, old)
+                )
             finally:
                 connection.close()
         except (OSError, sqlite3.Error) as error:
             raise errors.StoreUnusable(
-                f"the database {path} cannot be opened ({error}): make the directory writable,"
-                " or set FLYTE_HOME to another one"
+                f"the database {path} cannot be opened ({error}; {faults.room(path)}): make the"
+                " directory writable and have room on its disk, or set FLYTE_HOME to another one"
             ) from error
-        return cls(lambda: _connect(str(path)), path.with_name(f"{path.name}-wal"))
+        return cls(lambda: _connect(str(path)), path)
 
     @classmethod
     def in_memory(cls) -> "Database":
@@ -103,6 +109,19 @@ class Database:
 
         return await self._run(self._writer, work)
 
+    async def back_up(self) -> Path | None:
+        """Copy the database over its copy of the day before; None in memory.
+
+        The copy is one moment's state; who writes meanwhile does not wait.
+
+        Raises:
+            errors.StoreUnusable: when there is no room, or it cannot be written.
+        """
+        path = self.path
+        if path is None:
+            return None
+        return await self._run(self._readers, lambda: backups.daily(self._connection(), path))
+
     async def sync(self) -> None:
         """Wait until everything that was committed is on the disk."""
         await self._run(self._writer, self._sync)
@@ -121,8 +140,8 @@ class Database:
         if self._closed:
             raise errors.Unavailable("the database is closed: the control plane is stopping")
         if pool is None:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+            return self._told(work)
+        return await asyncio.get_running_loop().run_in_executor(pool, self._told, work)
 
     def _transaction(
         self,
@@ -142,10 +161,18 @@ class Database:
             raise
         return result
 
+    def _told(self, work: Callable[[], T]) -> T:
+        """Do it; what SQLite says about the disk becomes a refusal with the next step."""
+        try:
+            return work()
+        except sqlite3.Error as error:
+            raise faults.refusal(error, self.path) from error
+
     def _sync(self) -> None:
-        if self._log is None:
+        if self.path is None:
             return
-        descriptor = os.open(self._log, os.O_RDONLY)
+        # what is committed is in the write-ahead log
+        descriptor = os.open(self.path.with_name(f"{self.path.name}-wal"), os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
@@ -157,6 +184,19 @@ class Database:
             connection = self._local.connection = self._connect()
             self._opened.append(connection)
         return connection
+
+
+def _create(path: Path) -> None:
+    """Make an empty database under another name first: an empty file is none that a crash has left."""
+    draft = path.with_name(f".{path.name}.new")
+    for name in (draft, *(draft.with_name(f"{draft.name}{end}") for end in ("-wal", "-shm"))):
+        name.unlink(missing_ok=True)
+    connection = _connect(str(draft))
+    try:
+        migrate.apply(connection)
+    finally:
+        connection.close()
+    draft.replace(path)
 
 
 def _connect(path: str) -> Connection:

@@ -2,7 +2,7 @@
 and whole."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flyte_server.domain import errors
@@ -17,22 +17,34 @@ CREATE TABLE IF NOT EXISTS schema_versions (
 """
 
 
-def apply(connection: sqlite3.Connection, folder: Path = _FOLDER) -> None:
+def apply(
+    connection: sqlite3.Connection,
+    folder: Path = _FOLDER,
+    *,
+    backup: Callable[[int], object] | None = None,
+) -> None:
     """Apply the migrations that the database does not have yet, in one transaction.
+
+    A process that dies in the middle leaves the database as it was.
 
     Args:
         connection: in autocommit mode; the only one that is open.
         folder: where the migrations lie.
+        backup: called with the version of an existing database before it is changed.
 
     Raises:
         errors.SchemaTooNew: when a newer release wrote the database; nothing is changed.
     """
     known = sorted(folder.glob("[0-9]*.sql"))
+    connection.execute(_VERSIONS)
+    present = current(connection)
+    _refuse_newer(present, len(known))
+    if present == len(known):
+        return
+    if backup is not None and present > 0:
+        backup(present)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(_VERSIONS)
-        present = current(connection)
-        _refuse_newer(present, len(known))
         for version, path in enumerate(known[present:], start=present + 1):
             for statement in _statements(path.read_text()):
                 connection.execute(statement)

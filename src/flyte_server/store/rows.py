@@ -6,11 +6,13 @@ Columns stand in the order of the record's fields, so that a row becomes a recor
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
+from flyte_server.domain import errors
 from flyte_server.domain.phases import Blame, CacheStatus, Kind, Phase
 from flyte_server.domain.records import (
     Action,
@@ -28,9 +30,10 @@ Connection = sqlite3.Connection
 Row = tuple[Any, ...]
 Params = Mapping[str, object]
 
-RUN_COLUMNS = 12
+RUN_COLUMNS = 13
 """How many columns a run has: in a joined row the action begins there."""
 
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 _PHASES = {phase.value: phase for phase in Phase}
 _KINDS = {kind.value: kind for kind in Kind}
 _CACHE_STATUSES = {status.value: status for status in CacheStatus}
@@ -41,11 +44,29 @@ _ATTEMPT_PHASE, _ATTEMPT_FAILURE = 4, 11
 
 
 def run(row: Row) -> Run:
-    """A row of `runs`."""
+    """A row of `runs`.
+
+    Raises:
+        errors.Unreadable: when something in it is no value of its kind.
+    """
     values = list(row)
-    values[_RUN_LABELS] = json.loads(row[_RUN_LABELS])
-    values[_RUN_RECOVERY] = _recovery(row[_RUN_RECOVERY])
-    return Run(*values)
+    try:
+        values[_RUN_LABELS] = json.loads(row[_RUN_LABELS])
+        values[_RUN_RECOVERY] = _recovery(row[_RUN_RECOVERY])
+        return Run(*values)
+    except _UNREADABLE as error:
+        raise errors.Unreadable(
+            f"the row of run number {row[0]} cannot be read: {_said(error)}; repair it in state.db"
+        ) from error
+
+
+def runs_and_roots(found: Iterable[Row]) -> list[tuple[Run, Action]]:
+    """Rows of `runs`, each with that of its root; those that cannot be read are left out."""
+    readable: list[tuple[Run, Action]] = []
+    for row in found:
+        with suppress(errors.Unreadable):
+            readable.append((run(row[:RUN_COLUMNS]), action(row[RUN_COLUMNS:])))
+    return readable
 
 
 def run_params(record: Run) -> Params:
@@ -64,8 +85,67 @@ def run_params(record: Run) -> Params:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A row of `actions` that cannot be read."""
+
+    run_id: int
+    action: str
+    error: str
+
+    @property
+    def subject(self) -> str:
+        """Under which name it is set aside."""
+        return f"read {self.run_id}/{self.action}"
+
+
+class Found(list[Action]):
+    """The actions of many rows; and the rows that could not be read, which keep nobody from the others."""
+
+    def __init__(self, readable: Iterable[Action] = (), broken: Iterable[Broken] = ()) -> None:
+        super().__init__(readable)
+        self.broken = tuple(broken)
+
+
+def broken(run_id: int, name: str, error: str) -> Broken:
+    """What is told of a row that cannot be read."""
+    return Broken(
+        run_id, name, f"the row of action {name} of run number {run_id} cannot be read: {error}"
+    )
+
+
+def actions(found: Iterable[Row]) -> Found:
+    """Rows of `actions`; one that cannot be read is left out, and told."""
+    readable: list[Action] = []
+    unreadable: list[Broken] = []
+    for row in found:
+        try:
+            readable.append(_action(row))
+        except _UNREADABLE as error:
+            unreadable.append(broken(row[0], row[1], _said(error)))
+    return Found(readable, unreadable)
+
+
 def action(row: Row) -> Action:
-    """A row of `actions`."""
+    """A row of `actions`.
+
+    Raises:
+        errors.Unreadable: when something in it is no value of its kind.
+    """
+    try:
+        return _action(row)
+    except _UNREADABLE as error:
+        raise errors.Unreadable(
+            f"{broken(row[0], row[1], _said(error)).error}; it is set aside and tried again,"
+            " everything else goes on: repair the row in state.db"
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _action(row: Row) -> Action:
     values = list(row)
     values[_ACTION_KIND] = _KINDS[row[_ACTION_KIND]]
     values[_ACTION_PHASE] = _PHASES[row[_ACTION_PHASE]]
@@ -74,6 +154,11 @@ def action(row: Row) -> Action:
     values[_ACTION_STOPPING] = _failure(row[_ACTION_STOPPING])
     values[_ACTION_FAILURE] = _failure(row[_ACTION_FAILURE])
     return Action(*values)
+
+
+def phase(text: str) -> Phase | None:
+    """The phase of a text; None if it is none."""
+    return _PHASES.get(text)
 
 
 def action_changes(record: Action, expected: int) -> Params:
@@ -101,6 +186,8 @@ def action_changes(record: Action, expected: int) -> Params:
         "failure": _failure_text(record.failure),
         "version": record.version,
         "seq": record.seq,
+        "slept_us": record.slept_us,
+        "ending_since": record.ending_since,
     }
 
 
@@ -124,6 +211,7 @@ def action_params(record: Action) -> Params:
         "serial_key": record.serial_key,
         "queue": record.queue,
         "recovered_from": record.recovered_from,
+        "lane": record.lane,
     }
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from flyte_server.domain import errors
 from flyte_server.domain.records import Action, Run
 from flyte_server.store import filters, queries, rows
 from flyte_server.store.filters import Filter, Sort
@@ -70,10 +71,7 @@ def listing(connection: Connection, query: RunQuery) -> list[tuple[Run, Action]]
     order = filters.order(query.sorts, FIELDS, default="r.created_at DESC", tie="r.id DESC")
     sql = _statements.listing.sql.format(conditions=condition.sql, order=order)
     parameters = condition.parameters | {"limit": query.limit, "offset": query.offset}
-    return [
-        (rows.run(row[: rows.RUN_COLUMNS]), rows.action(row[rows.RUN_COLUMNS :]))
-        for row in connection.execute(sql, parameters)
-    ]
+    return rows.runs_and_roots(connection.execute(sql, parameters))
 
 
 def insert(connection: Connection, record: Run) -> int:
@@ -82,5 +80,12 @@ def insert(connection: Connection, record: Run) -> int:
 
 
 def advance(connection: Connection, id_: int, changes: int) -> int:
-    """Count changes in a run; gives the counter afterwards.  Only the engine calls this."""
-    return _statements.advance(connection, id=id_, changes=changes)
+    """Count changes in a run; gives the counter afterwards.  Only the engine calls this.
+
+    Raises:
+        errors.StaleWrite: when there is no such run any more.
+    """
+    seq = _statements.advance(connection, id=id_, changes=changes)
+    if seq is None:
+        raise errors.StaleWrite(f"run number {id_} is gone: its actions cannot be changed")
+    return seq

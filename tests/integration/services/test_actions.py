@@ -133,6 +133,7 @@ async def test_an_abort_reaches_the_grandchildren(parent: Parent) -> None:
     await parent.plane.actions.enqueue(messages.child("g1", parent.base, parent="c1"))
     await parent.started("g1")
     async with listening(parent):
+        await eventually(lambda: "c1" in parent.heard)
         await parent.plane.actions.abort(
             actions_service_pb2.AbortRequest(action_id=messages.action_id("c1"))
         )

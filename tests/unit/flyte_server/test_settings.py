@@ -26,6 +26,23 @@ def test_variables_choose_slots_and_the_environment_of_tasks(tmp_path: Path) -> 
     assert plain.task_prefix == Path(sys.prefix)
 
 
+def test_the_grace_of_tasks_is_ten_seconds_unless_it_is_set(tmp_path: Path) -> None:
+    def grace(**variables: str) -> float:
+        return Settings.from_environment(home=str(tmp_path), environment=variables).grace_seconds
+
+    assert grace() == 10
+    assert grace(FLYTE_SERVER_GRACE_SECONDS="0") == 0
+    assert grace(FLYTE_SERVER_GRACE_SECONDS="2.5") == 2.5
+
+
+def test_a_lease_is_ten_seconds_unless_it_is_set(tmp_path: Path) -> None:
+    def lease(**variables: str) -> float:
+        return Settings.from_environment(home=str(tmp_path), environment=variables).lease_seconds
+
+    assert lease() == 10
+    assert lease(FLYTE_SERVER_LEASE_SECONDS="1.5") == 1.5
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -33,6 +50,12 @@ def test_variables_choose_slots_and_the_environment_of_tasks(tmp_path: Path) -> 
         ("FLYTE_SERVER_SLOTS", "0"),
         ("FLYTE_SERVER_SLOTS", "-1"),
         ("FLYTE_SERVER_LOG_LEVEL", "LOUD"),
+        ("FLYTE_SERVER_GRACE_SECONDS", "soon"),
+        ("FLYTE_SERVER_GRACE_SECONDS", "-1"),
+        ("FLYTE_SERVER_GRACE_SECONDS", "inf"),
+        ("FLYTE_SERVER_GRACE_SECONDS", "nan"),
+        ("FLYTE_SERVER_LEASE_SECONDS", "0.2"),
+        ("FLYTE_SERVER_LEASE_SECONDS", "long"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value: str) -> None:
@@ -54,3 +77,16 @@ def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value
 )
 def test_tasks_are_given_an_address_that_they_can_reach(host: str, address: str) -> None:
     assert Settings(home=Path("/h"), host=host).address == address
+
+
+def test_how_long_and_how_much_is_kept() -> None:
+    def kept(**variables: str) -> tuple[float, int | None]:
+        settings = Settings.from_environment(environment=variables)
+        return settings.keep_days, settings.keep_bytes
+
+    assert kept() == (30.0, None)
+    assert kept(FLYTE_SERVER_KEEP_DAYS="0.5", FLYTE_SERVER_KEEP_GB="1.5") == (0.5, 1_500_000_000)
+    assert kept(FLYTE_SERVER_KEEP_DAYS="0", FLYTE_SERVER_KEEP_GB="0") == (0.0, 0)
+    for text in ("-1", "nan", "inf", "a week"):
+        with pytest.raises(SettingsError, match=r"FLYTE_SERVER_KEEP_GB=.*or 0 for no limit"):
+            kept(FLYTE_SERVER_KEEP_GB=text)

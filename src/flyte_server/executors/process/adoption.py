@@ -18,29 +18,44 @@ class Found:
     """What was left of an earlier control plane."""
 
     hosts: list[Host] = field(default_factory=list[Host])
-    """Alive, connected, and heard out: it is known what they hold."""
+    """Alive and connected; one that is `ready` has said what it holds."""
     testaments: list[HostRecord] = field(default_factory=list[HostRecord])
     """Of hosts that ended while nobody listened, with results that nobody has heard."""
 
 
 async def adopt(home: Path, new_host: Callable[[str], Host], *, answer_seconds: float) -> Found:
-    """Look for hosts by their records.
+    """Look for hosts by their records, all at the same time.
 
-    One that does not answer in time is ended: what it held counts as lost.
+    Nothing is decided about one that does not answer in time: it may import a task's code, which
+    takes minutes.  It stays connected, and `Vigil` judges it like every other.
     """
     found = Found()
-    for record in list(records.found(home)):
-        host = new_host(record.host_id)
-        if await _reach(host, record):
-            found.hosts.append(host)
-            continue
-        last = records.read(record.path)  # it may have written its testament a moment ago
-        if last is not None and last.ended:
-            found.testaments.append(last)
-        else:
-            records.discard(home, record.host_id)
-    await asyncio.gather(*(_hear_out(host, answer_seconds) for host in found.hosts))
+    await asyncio.gather(
+        *(_look_for(record, home, new_host, found) for record in records.found(home))
+    )
+    if found.hosts:
+        heard = [asyncio.ensure_future(host.ready.wait()) for host in found.hosts]
+        _, late = await asyncio.wait(heard, timeout=answer_seconds)
+        for waiting in late:
+            waiting.cancel()
+    for host in found.hosts:
+        if not host.ready.is_set():
+            _log.warning("host %s has not said yet what it holds", host.host_id)
     return found
+
+
+async def _look_for(
+    record: HostRecord, home: Path, new_host: Callable[[str], Host], found: Found
+) -> None:
+    host = new_host(record.host_id)
+    if await _reach(host, record):
+        found.hosts.append(host)
+        return
+    last = records.read(record.path)  # it may have written its testament a moment ago
+    if last is not None and last.ended:
+        found.testaments.append(last)
+    else:
+        records.discard(home, record.host_id)
 
 
 async def _reach(host: Host, record: HostRecord) -> bool:
@@ -51,12 +66,3 @@ async def _reach(host: Host, record: HostRecord) -> bool:
         _log.info("host %s left a record but does not listen (%s)", record.host_id, error)
         return False
     return True
-
-
-async def _hear_out(host: Host, answer_seconds: float) -> None:
-    try:
-        await asyncio.wait_for(host.ready.wait(), answer_seconds)
-    except TimeoutError:
-        _log.warning("host %s does not answer; it is ended", host.host_id)
-        host.process.kill()
-        await host.gone.wait()

@@ -8,7 +8,7 @@ from typing import Any
 from flyte_server.domain.records import AttemptKey
 
 Message = dict[str, Any]
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the messages that this control plane speaks; hosts say theirs in `hello`."""
 
 

@@ -16,12 +16,15 @@ from flyte_server.executors.process.host import Host
 from flyte_server.executors.process.hosts import Hosts, Place
 from flyte_server.executors.process.interpreter import CannotRunError
 from flyte_server.executors.process.jobs import Jobs
+from flyte_server.executors.process.kin import Kin, Marks
 from flyte_server.executors.process.options import Options
 from flyte_server.executors.process.records import HostRecord
 from flyte_server.executors.process.reports import Reports
 
 _log = logging.getLogger(__name__)
 _HOUSEKEEPING_SECONDS = 3.0
+_LOST_SECONDS = 10.0
+"""How long an attempt that is lost waits for what is left of it, before the next one may start."""
 _DEFAULTS = Options()
 
 
@@ -33,12 +36,21 @@ class _Held:
     spec: LaunchSpec | None = None
     """None for an attempt that an earlier control plane launched."""
     host: Host | None = None
+    leader: int = 0
+    """Number of its process; 0 while it has none."""
+    log_path: str = ""
     ending: bool = False
     """Its end is known, and is being reported."""
-    kill_sent: bool = False
+    doomed: bool = False
+    """Somebody asked for its end: it ends when nothing of it is alive."""
     kill_answered: bool = False
     starting: asyncio.Task[None] | None = None
     """The report of its start, which comes before that of its end."""
+
+    @property
+    def marks(self) -> Marks:
+        """How its processes are known."""
+        return Marks(self.key.token, self.leader, self.log_path)
 
 
 class ProcessExecutor:
@@ -72,6 +84,7 @@ class ProcessExecutor:
         self._hosts = Hosts(
             home.absolute(), clock=clock, listener=self, base_env=base_env, options=options
         )
+        self._kin = Kin(clock, self._hosts.pids)
         self._held: dict[AttemptKey, _Held] = {}
         self._jobs = Jobs()
         self._closed = False
@@ -84,34 +97,42 @@ class ProcessExecutor:
         for testament in await self._hosts.adopt():
             self._execute_testament(testament)
         self._jobs.start(self._keep_house())
+        self._jobs.start(self._keep_vigil())
 
     async def launch(self, spec: LaunchSpec) -> None:
         """Take over an attempt; returns before it has a process."""
         if spec.attempt not in self._held:
-            held = self._held[spec.attempt] = _Held(spec.attempt, spec)
+            held = self._held[spec.attempt] = _Held(spec.attempt, spec, log_path=spec.log_path)
             self._jobs.start(self._place(held, spec))
 
     async def kill(self, attempt: AttemptKey, grace_seconds: float) -> None:
-        """Have an attempt's processes ended; returns before they are."""
+        """Have an attempt's processes ended; returns before they are.
+
+        What is left of one that no host holds is looked for, and has no grace: its host died.
+        """
         held = self._held.get(attempt)
         if held is None:
-            reason = "the process executor holds no process of this attempt"
-            await self._reports.deliver(Lost(attempt, reason, self._clock.now_us()))
+            held = self._held[attempt] = _Held(attempt)
+            self._lose(held, "no host holds it, and nobody knows how it ended")
         elif held.host is None:
             self._lose(held, "it was ended before its process was started")
         elif not held.ending:
             held.host.send({"op": "kill", "key": wire_key(attempt), "grace": grace_seconds})
-            if not held.kill_sent:
-                held.kill_sent = True
+            if not held.doomed:
                 self._jobs.start(self._insist(held, held.host, grace_seconds))
+        held.doomed = True
 
     async def alive(self) -> Collection[AttemptKey]:
         """Attempts that have a process, or will have one, or whose end is not committed yet."""
         return tuple(self._held)
 
     async def beating(self) -> Collection[str]:
-        """Hosts that are connected."""
-        return self._hosts.connected()
+        """Hosts that answer, or have an excuse."""
+        return self._hosts.beating()
+
+    async def settled(self) -> bool:
+        """Whether all hosts of an earlier control plane have said what they hold."""
+        return self._hosts.settled()
 
     async def close(self) -> None:
         """Hang up.
@@ -120,6 +141,7 @@ class ProcessExecutor:
         """
         self._closed = True
         await self._jobs.close()
+        await self._kin.close()
         await self._hosts.close()
 
     # -- launching and killing
@@ -156,11 +178,20 @@ class ProcessExecutor:
 
     async def _insist(self, held: _Held, host: Host, grace_seconds: float) -> None:
         """A host that does not even answer is stuck (in an import, or stopped): it is ended with
-        all it holds."""
-        await self._clock.sleep(grace_seconds + self._options.answer_seconds)
-        if held.host is host and not held.ending and not held.kill_answered:
-            _log.warning("host %s does not answer a kill; it is ended", host.host_id)
-            host.process.kill()
+        all it holds.  An import that others wait for too may go on; then the host has to answer."""
+        await self._clock.sleep(grace_seconds)
+        excused = True
+        while excused:
+            excused = self._is_needed(host) and host.excused()
+            await self._clock.sleep(self._options.answer_seconds)
+            if held.host is not host or held.ending or held.kill_answered:
+                return
+        _log.warning("host %s does not answer a kill; it is ended", host.host_id)
+        host.condemn("did not answer a kill")
+
+    def _is_needed(self, host: Host) -> bool:
+        """Whether it holds attempts that nobody wants ended."""
+        return any(key in self._held and not self._held[key].doomed for key in host.attempts)
 
     async def _keep_house(self) -> None:
         while True:
@@ -171,6 +202,14 @@ class ProcessExecutor:
                 _log.warning("cannot start a spare host: %s", error)
             await self._clock.sleep(_HOUSEKEEPING_SECONDS)
 
+    async def _keep_vigil(self) -> None:
+        while True:
+            try:
+                self._hosts.look()
+            except Exception:  # noqa: BLE001 - the edge of a loop that must not end
+                _log.exception("the hosts could not be looked at; trying again")
+            await self._clock.sleep(self._hosts.tick_seconds)
+
     # -- host.Listener
 
     def heard(self, host: Host, messages: Sequence[Message]) -> None:
@@ -180,9 +219,9 @@ class ProcessExecutor:
             return
         started = [message for message in messages if message["op"] == "started"]
         for message in started:
-            host.leaders.add(message["pid"])
             self._hold(host, message)
-        hearers: Mapping[str, Callable[[Host, Message], None]] = {
+        hearers: Mapping[str, Callable[[Host, Message], object]] = {
+            "waiting": self._hold,
             "exited": self._exited,
             "refused": self._refused,
             "killing": self._killing,
@@ -197,22 +236,27 @@ class ProcessExecutor:
                 held.starting = self._jobs.start(self._reports.deliver(event))
 
     async def ended(self, host: Host, sentence: str) -> None:
-        """A host is gone, and with it every process that it held."""
-        self._hosts.ended(host, sentence)
-        if not self._closed:
-            for key in tuple(host.attempts):
-                self._lose(self._held.get(key), sentence)
+        """A host is gone, and with it every process that it had forked; what those had started is
+        ended before the attempts are lost."""
+        testament = self._hosts.ended(host, sentence)
+        if self._closed:
+            return
+        if testament is not None:
+            self._execute_testament(testament)
+        for key in tuple(host.attempts):
+            self._lose(self._held.get(key), sentence)
 
     def _hold(self, host: Host, message: Message) -> _Held:
         key = attempt_key(message)
         held = self._held.setdefault(key, _Held(key))
         held.host = host
+        held.leader = message.get("pid", held.leader)
+        held.log_path = message.get("log_path", held.log_path)
         host.attempts.add(key)
         return held
 
     def _exited(self, host: Host, message: Message) -> None:
         held = self._hold(host, message)
-        host.leaders.discard(message["pid"])
         if not held.ending:
             held.ending = True
             self._jobs.start(self._conclude(held, message))
@@ -247,11 +291,14 @@ class ProcessExecutor:
             self._jobs.start(self._commit(held, event))
 
     async def _conclude(self, held: _Held, exited: Message) -> None:
+        held.doomed = held.doomed or exited.get("doomed", False)
         await self._commit(held, await self._reports.end_of(exited))
 
     async def _commit(self, held: _Held, event: Event) -> None:
         if held.starting is not None:
             await held.starting
+        if held.doomed or isinstance(event, Lost):
+            await self._kin.end(held.marks, lambda waited: _is_hopeless(held, waited))
         await self._reports.deliver(event)
         self._held.pop(held.key, None)
         if held.host is not None:
@@ -273,3 +320,8 @@ class ProcessExecutor:
             else:
                 await self._commit(held, Lost(held.key, message["reason"], message["at"]))
         testament.path.unlink(missing_ok=True)
+
+
+def _is_hopeless(held: _Held, waited: float) -> bool:
+    """Whether to go on although something resists SIGKILL; never when somebody asked for the end."""
+    return not held.doomed and waited > _LOST_SECONDS

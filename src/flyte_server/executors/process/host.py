@@ -40,8 +40,6 @@ class Host:
         """Which attempts it serves: a key of the pool; empty for one that has not been needed
         yet."""
         self.attempts: set[AttemptKey] = set()
-        self.leaders: set[int] = set()
-        """Processes of attempts; each leads a session."""
         self.idle_since = clock.monotonic()
         self.ready = asyncio.Event()
         """Set once everything that it holds has been heard."""
@@ -53,6 +51,10 @@ class Host:
         self._process: HostProcess | None = None
         self._backlog: list[Message] = []
         self._acknowledged: list[AttemptKey] = []
+        self.answered = False
+        """Whether it has said something since it was asked last; at first it owes its hello."""
+        self._started_here = False
+        self._condemned = ""
         self._released = False
         self._burial: asyncio.Task[None] | None = None
 
@@ -69,6 +71,7 @@ class Host:
         finally:
             theirs.close()
         self._process = HostProcess(pid, processes.start_ticks(pid))
+        self._started_here = True
         await asyncio.get_running_loop().create_unix_connection(self._connect, sock=ours)
 
     async def adopt(self, record: HostRecord) -> None:
@@ -85,6 +88,25 @@ class Host:
         while self.process.running():
             self.process.kill()
             await self._clock.sleep(_POLL_SECONDS)
+
+    def ask(self) -> None:
+        """Ask for a sign of life; one question at a time."""
+        if self.answered:
+            self.answered = False
+            self.send({"op": "ping"})
+
+    def excused(self) -> bool:
+        """Whether it cannot answer and is alive: it starts, or imports a task's code, and nobody has
+        stopped its process."""
+        record = records.read(records.path_of(self._home, self.host_id))
+        starts = record is None and self._started_here and not self.ready.is_set()
+        imports = record is not None and record.importing
+        return (starts or imports) and not self.process.stopped()
+
+    def condemn(self, reason: str) -> None:
+        """End it; `reason` is why its attempts are lost."""
+        self._condemned = self._condemned or reason
+        self.process.kill()
 
     def _connect(self) -> Connection:
         self._connection = Connection(hear=self._hear, lost=self._hung_up)
@@ -121,11 +143,12 @@ class Host:
             self._connection.close()
 
     def _hear(self, messages: list[Message]) -> None:
+        self.answered = True
         about_attempts: list[Message] = []
         for message in messages:
             if message["op"] == "hello":
                 self._greeted(message)
-            elif message["op"] != "ready":
+            elif message["op"] not in {"ready", "pong"}:
                 about_attempts.append(message)
         self._listener.heard(self, about_attempts)
         if any(message["op"] == "ready" for message in messages):
@@ -150,13 +173,11 @@ class Host:
             self._burial = asyncio.get_running_loop().create_task(self._bury())
 
     async def _bury(self) -> None:
-        """Wait for the process to be gone, with what its children had started, and tell."""
+        """Wait for the process to be gone, and tell."""
         deadline = self._clock.monotonic() + _END_SECONDS
         while self.process.running():
             if self._clock.monotonic() > deadline:
                 self.process.kill()
-            await self._clock.sleep(_POLL_SECONDS)
-        while processes.end_sessions(self.leaders) and self._clock.monotonic() < deadline:
             await self._clock.sleep(_POLL_SECONDS)
         self.gone.set()
         self.ready.set()
@@ -164,5 +185,6 @@ class Host:
 
     def _sentence(self) -> str:
         words = records.last_words(self._home, self.host_id)
-        sentence = f"host process {self.process.pid} {self.process.ending}"
+        seen = f"{self._condemned}; it " if self._condemned else ""
+        sentence = f"host {self.host_id} (process {self.process.pid}) {seen}{self.process.ending}"
         return f"{sentence}; its log ends with: {words}" if words else sentence

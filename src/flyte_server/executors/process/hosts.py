@@ -16,6 +16,7 @@ from flyte_server.executors.process.interpreter import Interpreter, Probes
 from flyte_server.executors.process.options import SPAWN_HOST_WORDS, Options
 from flyte_server.executors.process.records import HostRecord
 from flyte_server.executors.process.spawning import HostProgram
+from flyte_server.executors.process.vigil import Vigil
 
 _log = logging.getLogger(__name__)
 _SPAWN = "spawn"
@@ -54,6 +55,9 @@ class Hosts:
         self._by_key: dict[str, Host] = {}
         self._unfit: set[str] = set()
         """Keys whose attempts cannot be forked, because their modules start threads."""
+        self._unheard: set[Host] = set()
+        """Adopted, and silent so far about what they hold."""
+        self._vigil = Vigil(clock, lambda: self._all, lease_seconds=options.lease_seconds)
         self._spare: Host | None = None
         """Started, bound to nothing yet."""
         self._keep_warm = options.keep_warm
@@ -90,6 +94,7 @@ class Hosts:
 
     async def _bound(self, key: str, program: HostProgram, env: Mapping[str, str]) -> Host:
         async with self._starting:
+            self._welcome()
             host = self._by_key.get(key)
             if host is None:
                 early = environment.read_at_start(env, self._base_env)
@@ -134,19 +139,43 @@ class Hosts:
             if wanted and await self._probes.can_host(python, self._base_env):
                 self._spare = await self._start(self._spare_program(), {})
 
-    def connected(self) -> list[str]:
-        """Ids of the hosts that are there."""
-        return [host.host_id for host in self._all if not host.gone.is_set()]
+    def pids(self) -> set[int]:
+        """Their processes."""
+        return {host.process.pid for host in self._all}
 
-    def ended(self, host: Host, sentence: str) -> None:
-        """A host's process is gone."""
+    # -- signs of life
+
+    @property
+    def tick_seconds(self) -> float:
+        """How often `look` is due."""
+        return self._vigil.tick_seconds
+
+    def look(self) -> None:
+        """Hear who has answered, ask again, and end who is silent for too long."""
+        self._welcome()
+        self._vigil.look()
+
+    def beating(self) -> list[str]:
+        """Ids of the hosts that are alive."""
+        return self._vigil.beating()
+
+    def settled(self) -> bool:
+        """Whether all adopted hosts have said what they hold."""
+        return all(host.ready.is_set() for host in self._unheard)
+
+    def ended(self, host: Host, sentence: str) -> HostRecord | None:
+        """A host's process is gone; gives its testament, if it left one while we came."""
         if host is self._spare:
             self._spare, self._keep_warm = None, False
             _log.warning("no spare host is kept: %s", sentence)
         self._all.discard(host)
         if self._by_key.get(host.bound) is host:
             del self._by_key[host.bound]
+        record = records.read(records.path_of(self._home, host.host_id))
+        if record is not None and record.ended:
+            return record
         records.discard(self._home, host.host_id)
+        return None
 
     def _dismiss(self, host: Host) -> None:
         if self._by_key.get(host.bound) is host:
@@ -167,7 +196,8 @@ class Hosts:
 
     async def close(self) -> None:
         """Hang up; hosts that hold nothing end."""
-        idle = [host for host in self._all if not host.attempts]
+        self._welcome()
+        idle = [host for host in self._all - self._unheard if not host.attempts]
         for host in idle:
             self._dismiss(host)
             if not host.ready.is_set():
@@ -187,13 +217,21 @@ class Hosts:
             The testaments of hosts that ended with something to say.
         """
         found = await adoption.adopt(
-            self._home, self._new, answer_seconds=self._options.answer_seconds
+            self._home, self._new, answer_seconds=self._options.adopt_seconds
         )
-        for host in found.hosts:
-            self._all.add(host)
+        self._unheard = {host for host in found.hosts if not host.gone.is_set()}
+        self._all |= self._unheard
+        self._welcome()
+        records.prune_logs(self._home)
+        return found.testaments
+
+    def _welcome(self) -> None:
+        """Use the adopted hosts that have said by now what they serve and hold."""
+        for host in [host for host in self._unheard if host.ready.is_set()]:
+            self._unheard.discard(host)
+            if host.gone.is_set():
+                continue
             if host.bound and host.bound not in self._by_key:
                 self._by_key[host.bound] = host
             else:
                 host.stop()  # a spare one, maybe of an older SDK; or one that was on its way out
-        records.prune_logs(self._home)
-        return found.testaments

@@ -27,5 +27,10 @@ class Options:
     """How long one of them is kept."""
     linger_seconds: float = 300.0
     """How long a host waits for a new control plane when it has nothing to do."""
+    lease_seconds: float = 10.0
+    """A host that gives no sign of life for longer, without an excuse, is ended."""
     answer_seconds: float = 10.0
-    """How long a host may be silent when it is asked something, before it is ended."""
+    """How long a host may think about a kill, beyond the grace, before it is ended."""
+    adopt_seconds: float = 3.0
+    """How long the start waits until the hosts of an earlier control plane have said what they hold; who is later is
+    heard later."""

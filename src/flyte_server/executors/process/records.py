@@ -1,6 +1,7 @@
 """What hosts leave under FLYTE_HOME/hosts, so that the next control plane finds them."""
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import Any
 from flyte_server.executors.process.connection import Message
 
 _LOGS_KEPT = 20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class HostRecord:
     socket: str
     ended: tuple[Message, ...]
     """Results that the host could not tell anybody before it ended."""
+    importing: bool = False
+    """It imports a task's code, and answers nobody until that is done."""
 
 
 def directory(home: Path) -> Path:
@@ -43,10 +47,22 @@ def found(home: Path) -> Iterator[HostRecord]:
     """Records of hosts that have not ended in an orderly way with nothing left to say."""
     for path in sorted(directory(home).glob("*.json")):
         record = read(path)
-        if record is None:
-            path.unlink(missing_ok=True)
-        else:
+        if record is not None:
             yield record
+        elif path.exists():
+            _set_aside(path)
+
+
+def path_of(home: Path, host_id: str) -> Path:
+    return home / "hosts" / f"{host_id}.json"
+
+
+def _set_aside(path: Path) -> None:
+    """Keep what cannot be read for a person to look at.  Its host, if it lives, misses the record and
+    ends itself: nobody can reach it."""
+    aside = path.with_suffix(".json.unreadable")
+    path.replace(aside)
+    _log.warning("the record of host %s cannot be read; it is now %s", path.stem, aside)
 
 
 def read(path: Path) -> HostRecord | None:
@@ -61,6 +77,7 @@ def read(path: Path) -> HostRecord | None:
             start_ticks=int(content["start_ticks"]),
             socket=str(content["socket"]),
             ended=tuple(content["ended"]),
+            importing=bool(content.get("importing")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flyte_server.executors.process import records
+from flyte_server.executors.process.kin import TOKEN_VARIABLE
 
 _CONNECTION = 3
 """The host's file descriptor of the socket that leads to us."""
+_NO_TOKEN = {TOKEN_VARIABLE: 64 * "-"}
+"""Room in the host's memory into which its children write their tokens: a scan reads them there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def spawn(
     return os.posix_spawn(
         program.python,
         [str(program.python), *program.words, *options],
-        dict(env),
+        {**env, **_NO_TOKEN},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(records.log_path(home, host_id)), append, 0o600),

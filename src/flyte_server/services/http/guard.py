@@ -1,9 +1,14 @@
-"""What no request gets past: foreign host names, and messages that are too large.
+"""What no request gets past: foreign host names, the wrong directory, and messages that are too large.
 
 A page in a browser can make any name of its own point to 127.0.0.1 and then talk to us as if we
 were its server (DNS rebinding).  Its requests carry that name in `Host`, so on loopback only our
 own names are accepted.
+
+A task that outlived its control plane may find us at the port where it was.  We know nothing of its
+run: it must wait for its own.
 """
+
+from urllib.parse import quote
 
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
@@ -12,6 +17,7 @@ from flyte_server.services.http import asgi
 from flyte_server.services.http.asgi import App, Message, Receive, Scope, Send
 from flyte_server.settings import Settings
 
+_HOME_HEADER = b"x-flyte-home"
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -26,6 +32,7 @@ class Guard:
         self._app = app
         self._limit = settings.max_message_bytes
         self._unlimited = unlimited
+        self._home = settings.home
         self._hosts = (
             frozenset(f"{name}:{settings.port}" for name in _LOOPBACK_NAMES)
             if settings.loopback
@@ -41,6 +48,15 @@ class Guard:
                 "permission_denied",
                 f"The host name {host!r} is not one of this control plane; use one of "
                 f"{', '.join(sorted(self._hosts))}.",
+            )
+            return
+        meant = asgi.header(scope, _HOME_HEADER)
+        if meant and meant != quote(str(self._home)):
+            await asgi.refuse(
+                send,
+                503,
+                "unavailable",
+                f"This is the control plane on {self._home}; the one on {meant} is away.",
             )
             return
         if scope["path"].startswith(self._unlimited):

@@ -26,6 +26,8 @@ def protocol(settings: Settings, run: Run, action: Action) -> dict[str, str]:
         "_U_RUN_BASE": action.output_base,
         "_U_EP_OVERRIDE": settings.address,
         "_U_INSECURE": "true",
+        # As FLYTE_HOME, which a task's code may set anew for what it starts.
+        "_U_HOME": str(settings.home),
         "_U_USE_ACTIONS": "1",
         "FLYTE_HOME": str(settings.home),
     }

@@ -43,8 +43,8 @@ def read_failure(path: Path) -> Failure | None:
     except DecodeError:
         return Failure(
             code="UnreadableError",
-            message=f"The task failed, and its {path} cannot be read; see the attempt's log.",
-            blame=Blame.UNKNOWN,
+            message=f"The task failed, and its {path} is damaged; see the attempt's log.",
+            blame=Blame.SYSTEM,
         )
 
 

@@ -16,6 +16,7 @@ from flyte_server.domain.records import Action, Run
 from flyte_server.engine.engine import Engine
 from flyte_server.services import faults
 from flyte_server.services.projects import ProjectBook
+from flyte_server.services.recovery.sources import Sources
 from flyte_server.services.tasks import TaskBook
 from flyte_server.services.wire import commands, identities, ids, specs
 from flyte_server.services.wire.ids import ProjectName, TaskName
@@ -58,27 +59,32 @@ class Creation:
         *,
         inputs: InputStore,
         projects: ProjectBook,
+        sources: Sources,
     ) -> None:
         self._engine = engine
         self._blobs = blobs
         self._tasks = tasks
         self._inputs = inputs
         self._projects = projects
+        self._sources = sources
 
     async def create(self, request: run_service_pb2.CreateRunRequest) -> tuple[Run, Action]:
         """Create the run; returns after the commit.
 
         Raises:
             AlreadyExists: a run of this name exists.
+            Conflict: it recovers a run that has not ended, or whose outputs are gone.
         """
         project, name = _target(request)
         task, spec = await self._task(request, project)
         run_spec = _run_spec(request)
         inputs = await self._input_data(request, project, spec)
+        input_uri = posixpath.join(inputs.uri, commands.INPUTS_FILE)
+        recovery = await self._sources.recovery(run_spec, project, task.name, input_uri)
         root = commands.root(
             task,
             spec,
-            input_uri=posixpath.join(inputs.uri, commands.INPUTS_FILE),
+            input_uri=input_uri,
             inputs_hash=inputs.inputs_hash,
             output_base=self._output_base(run_spec, project, name),
             queue=run_spec.queue,
@@ -94,6 +100,7 @@ class Creation:
                 labels=dict(run_spec.labels.values),
                 source=request.source,
                 max_concurrency=run_spec.max_action_concurrency,
+                recovery=recovery,
                 root=root,
             )
         )

@@ -1,10 +1,13 @@
 """Everything about one run or action, gathered from rows and files."""
 
+from typing import TypeVar
+
 from flyteidl2.task import common_pb2, run_pb2
 from flyteidl2.workflow import run_definition_pb2
+from google.protobuf.message import DecodeError, Message
 
-from flyte_server.blobs import LocalBlobs
-from flyte_server.domain.errors import NotFound
+from flyte_server.blobs import LocalBlobs, seals
+from flyte_server.domain.errors import Conflict, NotFound
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action
 from flyte_server.services.directory import Directory, RunFacts
@@ -12,6 +15,8 @@ from flyte_server.services.wire import actions as wire_actions
 from flyte_server.services.wire.actions import Views
 from flyte_server.store import actions, specs
 from flyte_server.store.database import Database
+
+M = TypeVar("M", bound=Message)
 
 _WITH_OUTPUTS = frozenset({Phase.SUCCEEDED, Phase.RECOVERED})
 
@@ -43,11 +48,12 @@ class Details:
 
     async def data(self, action: Action) -> tuple[common_pb2.Inputs, common_pb2.Outputs]:
         """The values an action got and gave; empty where it has none (yet)."""
-        inputs = common_pb2.Inputs.FromString(await self._content(action.input_uri))
+        content = await self._content(action.input_uri)
+        inputs = _parsed(common_pb2.Inputs, content, action.input_uri)
         if action.phase not in _WITH_OUTPUTS:
             return inputs, common_pb2.Outputs()
-        content = await self._content(wire_actions.outputs_file(action))
-        return inputs, common_pb2.Outputs.FromString(content)
+        uri = wire_actions.outputs_file(action)
+        return inputs, _parsed(common_pb2.Outputs, await self._content(uri), uri)
 
     async def _content(self, uri: str) -> bytes:
         """A file's content; a file that is missing has none: a task without values need not write
@@ -56,6 +62,21 @@ class Details:
             return await self._blobs.read(uri) if uri else b""
         except NotFound:
             return b""
+
+
+def _parsed(kind: type[M], content: bytes, uri: str) -> M:
+    """The message in a file.
+
+    Raises:
+        Conflict: the file is damaged.
+    """
+    damage = seals.damage(content)
+    if damage is None:
+        try:
+            return kind.FromString(seals.message(content))
+        except DecodeError as error:
+            damage = f"is damaged: its {len(content)} bytes are no {kind.__name__} ({error})"
+    raise Conflict(f"{uri} {damage}; look at its disk, and run the task again")
 
 
 def outputs_uri(action: Action) -> str:

@@ -10,7 +10,7 @@ from flyteidl2.workflow import run_definition_pb2, state_service_pb2
 
 from flyte_server.domain.phases import CacheStatus, Kind, Phase
 from flyte_server.domain.records import Action, Attempt, Run
-from flyte_server.services.wire import commands, failures, ids, statuses, times
+from flyte_server.services.wire import commands, endings, failures, ids, relations, statuses, times
 
 _TYPES = {
     Kind.TASK: run_definition_pb2.ACTION_TYPE_TASK,
@@ -56,7 +56,7 @@ class Views:
         return run_definition_pb2.Action(
             id=ids.action_id(run, action.name),
             metadata=self.metadata(run, action),
-            status=status(action),
+            status=self.status(action),
         )
 
     def enriched(
@@ -71,6 +71,12 @@ class Views:
             },
         )
 
+    def status(self, action: Action) -> run_definition_pb2.ActionStatus:
+        """Where an action is, and whether it is being ended."""
+        message = status(action)
+        endings.add(message, action, user=self.user)
+        return message
+
     def metadata(
         self, run: Run, action: Action, *, task_type: str = ""
     ) -> run_definition_pb2.ActionMetadata:
@@ -84,6 +90,10 @@ class Views:
             funtion_name=action.short_name,
             source=_SOURCES.get(run.source),
         )
+        if action.recovered_from:
+            message.recovered_from.CopyFrom(ids.recovered_from(action.recovered_from, run))
+        if action.parent is None and (relation := relations.of_run(run)) is not None:
+            message.relation.CopyFrom(relation)
         if action.kind is Kind.TRACE:
             message.trace.name = action.task_name
         else:
@@ -98,7 +108,7 @@ class Views:
         """Everything about an action; `spec` is the stored TaskSpec or TraceSpec."""
         message = run_definition_pb2.ActionDetails(
             id=ids.action_id(run, action.name),
-            status=status(action),
+            status=self.status(action),
             attempts=[attempt(action, one) for one in attempts] or [_only_attempt(run, action)],
         )
         if action.kind is Kind.TRACE:
@@ -111,8 +121,12 @@ class Views:
         return message
 
     def _result(self, message: run_definition_pb2.ActionDetails, action: Action) -> None:
+        reason = (
+            action.aborting
+        )  # told as soon as it is asked for: the phase says whether it is over
         if action.phase is Phase.ABORTED:
-            reason = action.aborting or (action.failure.message if action.failure else "")
+            reason = action.failure.message if action.failure else ""
+        if reason is not None:
             message.abort_info.reason = reason
             message.abort_info.aborted_by.CopyFrom(self.identity())
         elif action.failure is not None and action.phase.terminal:
@@ -254,7 +268,7 @@ def _waits(action: Action) -> run_definition_pb2.ClusterEvent:
 
 
 def _outputs(uri: str, phase: Phase) -> common_pb2.OutputReferences | None:
-    if phase is not Phase.SUCCEEDED or not uri:
+    if phase not in (Phase.SUCCEEDED, Phase.RECOVERED) or not uri:
         return None
     return common_pb2.OutputReferences(output_uri=uri)
 

@@ -2,6 +2,7 @@
 
 from flyteidl2.core import execution_pb2
 from flyteidl2.workflow import run_definition_pb2
+from google.protobuf.message import DecodeError
 
 from flyte_server.domain.phases import Blame
 from flyte_server.domain.records import Failure
@@ -31,9 +32,12 @@ def from_error_document(document: bytes) -> Failure:
     """The failure in the content of an `error.pb`, its message bounded.
 
     Raises:
-        google.protobuf.message.DecodeError: the content is no ErrorDocument.
+        google.protobuf.message.DecodeError: the content is no ErrorDocument, or one that tells nothing.
     """
-    error = execution_pb2.ErrorDocument.FromString(document).error
+    read = execution_pb2.ErrorDocument.FromString(document)
+    if not read.HasField("error"):
+        raise DecodeError("there is no error in it")
+    error = read.error
     return Failure(
         code=error.code,
         message=_shortened(error.message, LONGEST_MESSAGE),

@@ -131,3 +131,11 @@ def task_id(of: TaskName) -> task_definition_pb2.TaskIdentifier:
     return task_definition_pb2.TaskIdentifier(
         org=ORG, project=of.project, domain=of.domain, name=of.name, version=of.version
     )
+
+
+def recovered_from(source: str, run: Run) -> identifier_pb2.ActionIdentifier:
+    """Whose outputs a recovered action has (`Action.recovered_from`), as the action of a run sees it."""
+    *scope, run_name, action_name = source.split("/")
+    project, domain = scope or (run.project, run.domain)
+    found = identifier_pb2.RunIdentifier(org=ORG, project=project, domain=domain, name=run_name)
+    return identifier_pb2.ActionIdentifier(run=found, name=action_name)

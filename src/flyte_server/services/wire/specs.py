@@ -33,7 +33,7 @@ def policy(template: tasks_pb2.TaskTemplate, *, cache_everywhere: bool = False) 
         cache_max_age_seconds=times.seconds(metadata.cache_max_age),
         cache_serialize=metadata.discoverable and metadata.cache_serializable,
         cache_everywhere=metadata.discoverable and cache_everywhere,
-        output_count=len(template.interface.outputs.variables) if metadata.discoverable else None,
+        output_count=len(template.interface.outputs.variables),
     )
 
 

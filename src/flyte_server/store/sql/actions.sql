@@ -9,7 +9,7 @@ INSERT INTO actions VALUES (
     :environment, :group_name, :spec_digest, :input_uri, :output_base, :output_uri, :cache_key,
     :cache_status, :cache_source, :attempt, :token, :user_failures, :system_failures, :due_at, :queued_at,
     :started_at, :attempt_started_at, :limit_at, :ended_at, :aborting, :stopping, :failure, :version, :seq,
-    :serial_key, :queue, :recovered_from
+    :serial_key, :queue, :recovered_from, :lane, :slept_us, :ending_since
 );
 
 -- name: update*!
@@ -19,7 +19,8 @@ UPDATE actions SET
     attempt = :attempt, token = :token, user_failures = :user_failures, system_failures = :system_failures, due_at = :due_at,
     queued_at = :queued_at, started_at = :started_at, attempt_started_at = :attempt_started_at,
     limit_at = :limit_at, ended_at = :ended_at, aborting = :aborting, stopping = :stopping,
-    failure = :failure, version = :version, seq = :seq
+    failure = :failure, version = :version, seq = :seq, slept_us = :slept_us,
+    ending_since = :ending_since
 WHERE run_id = :run_id AND name = :name AND version = :expected;
 
 -- name: children_since
@@ -45,23 +46,52 @@ SELECT phase, count(*) FROM actions WHERE run_id = :run_id GROUP BY phase;
 -- How many children of an action are in which phase.
 SELECT phase, count(*) FROM actions WHERE run_id = :run_id AND parent = :parent GROUP BY phase;
 
--- name: occupancy^
--- Slots in use (attempts that are alive, but not those of parents that wait for children), and whether anybody waits
--- for an equal action.
-SELECT
-    (
-        SELECT count(*) FROM actions AS a
-        WHERE a.phase IN ('initializing', 'running')
-        AND NOT EXISTS (
-            SELECT 1 FROM actions AS c
-            WHERE c.run_id = a.run_id AND c.parent = a.name
-            AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
-        )
-    ) AS busy,
-    EXISTS (
-        SELECT 1 FROM actions
-        WHERE phase = 'waiting_for_resources' AND attempt = 0 AND coalesce(serial_key, '') <> ''
-    ) AS waiting;
+-- name: occupancy
+-- Who holds slots: attempts that are alive, but not those of parents that wait for children; by what limits are about.
+SELECT a.run_id, a.environment, a.queue, count(*) FROM actions AS a
+WHERE a.phase IN ('initializing', 'running')
+AND NOT EXISTS (
+    SELECT 1 FROM actions AS c
+    WHERE c.run_id = a.run_id AND c.parent = a.name
+    AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
+)
+GROUP BY a.run_id, a.environment, a.queue;
+
+-- name: holders
+-- The attempts that hold slots under one limit (or any), the oldest first, with the names of their runs.
+SELECT r.project, r.domain, r.name, a.name, a.task_name FROM actions AS a JOIN runs AS r ON r.id = a.run_id
+WHERE a.phase IN ('initializing', 'running')
+AND CASE :kind WHEN 'run' THEN a.run_id = :name WHEN 'environment' THEN a.environment = :name
+    WHEN 'queue' THEN a.queue = :name ELSE 1 END
+AND NOT EXISTS (
+    SELECT 1 FROM actions AS c
+    WHERE c.run_id = a.run_id AND c.parent = a.name
+    AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
+)
+ORDER BY a.queued_at LIMIT :limit;
+
+-- name: anybody_waits_for_turn$
+-- Whether anybody waits for an equal action.
+SELECT EXISTS (
+    SELECT 1 FROM actions
+    WHERE phase = 'waiting_for_resources' AND attempt = 0 AND coalesce(serial_key, '') <> ''
+);
+
+-- name: lanes
+-- The lanes in which actions are queued: one step of the index for each lane, however many wait in it.
+WITH RECURSIVE lanes (lane) AS (
+    SELECT min(lane) FROM actions WHERE phase = 'queued'
+    UNION ALL
+    SELECT (SELECT min(a.lane) FROM actions AS a WHERE a.phase = 'queued' AND a.lane > lanes.lane)
+    FROM lanes WHERE lanes.lane IS NOT NULL
+)
+SELECT lane FROM lanes WHERE lane IS NOT NULL;
+
+-- name: ahead$
+-- How many actions of a lane start before one that is queued in it.
+SELECT count(*) FROM actions
+WHERE phase = 'queued' AND lane = :lane
+AND due_at + CASE WHEN parent IS NULL THEN :root_patience ELSE 0 END < :due_at;
 
 -- name: free_to_turn
 -- Actions that wait for an equal one although none executes any more; equal ones together, the oldest first.
@@ -98,17 +128,17 @@ WITH RECURSIVE needed (run_id, name) AS (
 SELECT 1 FROM needed WHERE run_id = :run_id AND name = :name LIMIT 1;
 
 -- name: due
--- The next actions to start: the oldest first, where roots let somewhat younger children pass.
+-- The next actions of a lane to start: the oldest first, where roots let somewhat younger children pass.
 SELECT * FROM (
     SELECT * FROM (
         SELECT * FROM actions
-        WHERE phase = 'queued' AND (parent IS NULL) = 0 AND due_at <= :now
+        WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 0 AND due_at <= :now
         ORDER BY due_at LIMIT :limit
     ) AS children
     UNION ALL
     SELECT * FROM (
         SELECT * FROM actions
-        WHERE phase = 'queued' AND (parent IS NULL) = 1 AND due_at <= :now
+        WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 1 AND due_at <= :now
         ORDER BY due_at LIMIT :limit
     ) AS roots
 ) AS candidates
@@ -116,13 +146,13 @@ ORDER BY due_at + CASE WHEN parent IS NULL THEN :root_patience ELSE 0 END, seq
 LIMIT :limit;
 
 -- name: next_due_at$
--- When the next action that waits for a moment becomes due.
+-- When the next action of a lane that waits for a moment becomes due.
 SELECT min(due_at) FROM (
     SELECT min(due_at) AS due_at FROM actions
-    WHERE phase = 'queued' AND (parent IS NULL) = 0 AND due_at > :now
+    WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 0 AND due_at > :now
     UNION ALL
     SELECT min(due_at) AS due_at FROM actions
-    WHERE phase = 'queued' AND (parent IS NULL) = 1 AND due_at > :now
+    WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 1 AND due_at > :now
 ) AS candidates;
 
 -- name: has_open_children$
@@ -159,23 +189,31 @@ AND p.phase IN ('succeeded', 'failed', 'aborted', 'timed_out', 'recovered');
 -- Actions whose next time limit is hit.
 SELECT * FROM actions WHERE limit_at IS NOT NULL AND limit_at <= :now ORDER BY limit_at;
 
+-- name: limited
+-- Actions that have a time limit now.
+SELECT * FROM actions WHERE limit_at IS NOT NULL;
+
 -- name: next_limit_at$
 -- When the next time limit is hit.
 SELECT min(limit_at) FROM actions WHERE limit_at IS NOT NULL;
 
--- name: save_attempts*!
--- Attempts, new or known; what a report does not know (NULL or empty) stays as it is.
+-- name: insert_attempts*!
+-- New attempts.
 INSERT INTO attempts VALUES (
     :run_id, :action, :number, :token, :phase, :worker, :pid, :queued_at, :claimed_at, :started_at,
     :ended_at, :failure, :output_uri
-)
-ON CONFLICT (run_id, action, number) DO UPDATE SET
-    phase = excluded.phase,
-    worker = CASE WHEN excluded.worker = '' THEN attempts.worker ELSE excluded.worker END,
-    pid = coalesce(excluded.pid, attempts.pid),
-    started_at = coalesce(attempts.started_at, excluded.started_at),
-    ended_at = coalesce(excluded.ended_at, attempts.ended_at),
-    failure = coalesce(excluded.failure, attempts.failure);
+);
+
+-- name: update_attempts*!
+-- Known attempts, by their tokens; what a report does not know (NULL or empty) stays as it is.
+UPDATE attempts SET
+    phase = :phase,
+    worker = CASE WHEN :worker = '' THEN worker ELSE :worker END,
+    pid = coalesce(:pid, pid),
+    started_at = coalesce(started_at, :started_at),
+    ended_at = coalesce(:ended_at, ended_at),
+    failure = coalesce(:failure, failure)
+WHERE run_id = :run_id AND action = :action AND number = :number AND token = :token;
 
 -- name: attempts
 -- Attempts of one action, the first one first.

@@ -41,6 +41,6 @@ def test_the_event_names_the_limit_the_task_and_the_way_out() -> None:
     assert event is not None
     assert (event.code, event.attempt) == (limits.MAX_RUNTIME, 2)
     assert event.message == (
-        "Attempt 2 of env.f ran longer than its max_runtime of 10 s;"
+        "Attempt 2 of env.f ran for 10.0 s, longer than its max_runtime of 10 s;"
         " raise it or make the task faster."
     )

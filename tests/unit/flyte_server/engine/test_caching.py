@@ -304,10 +304,10 @@ async def test_a_restart_of_the_control_plane_loses_no_turn() -> None:
 # costs
 
 USUAL = {
-    "enqueue": 8,
-    "enqueue cached": 9,
-    "hit": 9,
-    "claim": 8,
+    "enqueue": 9,
+    "enqueue cached": 10,
+    "hit": 10,
+    "claim": 11,
     "start": 6,
     "succeed": 7,
     "succeed cached": 9,

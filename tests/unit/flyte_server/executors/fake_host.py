@@ -73,6 +73,17 @@ def keep_daemon(mark: str) -> int:
     return 0
 
 
+def keep_tidy(mark: str) -> int:
+    """Have a process in a session of its own that cleans up when it is asked to end."""
+    script = f"trap 'printf SIGTERM > {mark}.tidied; exit' TERM; echo $$ > {mark}.pid; sleep {LONG} & wait"
+    with subprocess.Popen(["sh", "-c", script], start_new_session=True) as process:
+        while not Path(f"{mark}.pid").exists():
+            time.sleep(0.01)
+        Path(mark).write_text(f"{os.getpid()} {process.pid}")
+        time.sleep(float(LONG))
+    return 0
+
+
 def tell(path: str) -> int:
     """What an attempt finds around itself."""
     lines = [
@@ -98,6 +109,7 @@ VERBS = {
         resist,
         leave_behind,
         keep_daemon,
+        keep_tidy,
         tell,
     )
 }
@@ -117,6 +129,9 @@ class FakeProgram:
                 ).start()
             case "hang":
                 time.sleep(float(LONG))
+            case str(told) if told.startswith("until "):
+                while not Path(told.removeprefix("until ")).exists():
+                    time.sleep(0.01)
             case "die":
                 os.kill(os.getpid(), signal.SIGSEGV)
             case str(folder) if folder:

@@ -1,6 +1,7 @@
 """A process executor with hosts that perform `fake_host.py`, and everything that it reports."""
 
 import os
+import secrets
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from flyte_server.domain.records import AttemptKey, Failure
 from flyte_server.engine.ports import Exit, LaunchSpec
 from flyte_server.executors.process import records
 from flyte_server.executors.process.executor import ProcessExecutor
+from flyte_server.executors.process.kin import TOKEN_VARIABLE
 from flyte_server.executors.process.options import Options
 
 FAKE_HOST = ("-P", str(Path(__file__).with_name("fake_host.py")))
@@ -36,6 +38,8 @@ class Stage:
     home: Path
     events: list[Event] = field(default_factory=list[Event])
     executors: list[ProcessExecutor] = field(default_factory=list[ProcessExecutor])
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Begins every token: processes are looked for on the whole machine, where other tests may run."""
     report_fails: int = 0
     """How many reports are refused before one is taken."""
 
@@ -73,13 +77,13 @@ class Stage:
         **env: str,
     ) -> LaunchSpec:
         return LaunchSpec(
-            attempt=AttemptKey(1, name, 1, "token"),
+            attempt=AttemptKey(1, name, 1, f"{self.token}-{name}"),
             task_name="env.task",
             environment="env",
             run_name="r1",
             command=command,
             args=(verb, str(argument)),
-            env={"ACTION_NAME": name, **env},
+            env={"ACTION_NAME": name, TOKEN_VARIABLE: f"{self.token}-{name}", **env},
             output_prefix=output_prefix,
             log_path=str(self.home / "logs" / "r1" / f"{name}.log"),
             host_key=host_key,

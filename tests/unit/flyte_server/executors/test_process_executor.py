@@ -102,6 +102,81 @@ async def test_kill_ends_the_group_after_the_grace(stage: Stage, tmp_path: Path)
     assert gone(child)
 
 
+async def test_what_left_the_group_is_asked_to_end_before_it_is_killed(
+    stage: Stage, tmp_path: Path
+) -> None:
+    executor = await stage.started()
+    spec = stage.spec("keep_tidy", tmp_path / "mark")
+    await executor.launch(spec)
+    leader, outsider = await pids_in(tmp_path / "mark")
+    await executor.kill(spec.attempt, 60)
+    await stage.end(spec)
+    assert gone(leader)
+    assert gone(outsider)
+    assert (tmp_path / "mark.tidied").read_text() == "SIGTERM"
+
+
+async def test_a_killed_attempt_has_ended_when_nothing_of_it_is_alive(
+    stage: Stage, tmp_path: Path
+) -> None:
+    executor = await stage.started()
+    spec = stage.spec("keep_daemon", tmp_path / "mark")
+    await executor.launch(spec)
+    pids = await pids_in(tmp_path / "mark")
+    await executor.kill(spec.attempt, 0.2)
+    await stage.end(spec)
+    assert all(map(gone, pids)), "at the moment of the report"
+
+
+async def test_a_kill_that_comes_while_the_host_starts_is_obeyed(
+    stage: Stage, tmp_path: Path
+) -> None:
+    executor = await stage.started()
+    spec = stage.spec("sleep", tmp_path / "mark")
+    await executor.launch(spec)
+    await executor.kill(spec.attempt, 60)
+    assert isinstance(await stage.end(spec), Lost | Failed)
+    late = stage.spec("exit_with", 0, name="late")
+    await executor.launch(late)
+    await stage.end(late)
+    assert not (tmp_path / "mark").exists(), "its process never came to its work"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the scan needs /proc")
+async def test_a_daemon_does_not_outlive_its_host(stage: Stage, tmp_path: Path) -> None:
+    executor = await stage.started()
+    spec = stage.spec("keep_daemon", tmp_path / "mark")
+    await executor.launch(spec)
+    await stage.start_of(spec)
+    pids = await pids_in(tmp_path / "mark")
+    (host,) = stage.host_pids()
+    os.kill(host, signal.SIGKILL)
+    assert isinstance(await stage.end(spec), Lost)
+    assert all(map(gone, pids)), "before the next attempt may start"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the scan needs /proc")
+async def test_what_is_left_of_an_attempt_that_nobody_holds_is_ended(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Host and control plane died together: only the processes themselves know whose they are."""
+    first = await stage.started()
+    spec = stage.spec("keep_daemon", tmp_path / "mark")
+    await first.launch(spec)
+    await stage.start_of(spec)
+    leader, daemon = await pids_in(tmp_path / "mark")
+    await first.close()
+    (host,) = stage.host_pids()
+    os.kill(host, signal.SIGKILL)
+    await eventually(lambda: gone(leader))
+    assert not gone(daemon)
+    second = await stage.started()
+    await second.kill(spec.attempt, 0)
+    assert spec.attempt in await second.alive(), "nobody takes it for lost meanwhile"
+    assert isinstance(await stage.end(spec), Lost)
+    assert gone(daemon)
+
+
 async def test_kill_lets_a_process_end_by_itself(stage: Stage, tmp_path: Path) -> None:
     executor = await stage.started()
     spec = stage.spec("sleep", tmp_path / "mark")
@@ -157,7 +232,7 @@ async def test_an_attempt_that_nobody_holds_is_lost(stage: Stage) -> None:
     executor = await stage.started()
     spec = stage.spec("exit_with", 0)
     await executor.kill(spec.attempt, 1)
-    assert isinstance(stage.end_of(spec), Lost)
+    assert isinstance(await stage.end(spec), Lost)
 
 
 async def test_an_end_is_reported_until_it_is_taken(stage: Stage) -> None:
@@ -248,7 +323,7 @@ async def test_a_host_that_dies_takes_its_attempts_with_it(stage: Stage, tmp_pat
     [host] = stage.host_pids()
     os.kill(host, signal.SIGKILL)
     assert isinstance(end := await stage.end(spec), Lost)
-    assert f"host process {host} was killed by SIGKILL" in end.reason
+    assert f"(process {host}) was killed by SIGKILL" in end.reason
     assert gone(leader)
     assert gone(child)
     assert stage.host_pids() == []

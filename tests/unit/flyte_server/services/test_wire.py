@@ -105,8 +105,9 @@ def test_the_rules_of_a_task_are_read_from_its_metadata() -> None:
         max_runtime_seconds=60.0,
         max_queued_seconds=5.0,
         deadline_seconds=600.0,
+        output_count=0,
     )
-    assert specs.policy(tasks_pb2.TaskTemplate()) == Policy()
+    assert specs.policy(tasks_pb2.TaskTemplate()) == Policy(output_count=0)
 
 
 def test_a_root_is_cached_only_if_its_task_asks_for_it() -> None:

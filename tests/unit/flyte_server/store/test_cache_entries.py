@@ -70,7 +70,7 @@ def entry(key: str, at: int, task: str) -> CacheEntry:
 @pytest.mark.parametrize(
     ("statements", "name", "index"),
     [
-        ("actions", "occupancy", "actions_waiting"),
+        ("actions", "anybody_waits_for_turn", "actions_waiting"),
         ("actions", "free_to_turn", "actions_waiting"),
         ("actions", "free_to_turn", "actions_serial"),
         ("actions", "executes", "actions_serial"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flyte_server.domain import errors
-from flyte_server.store import location
+from flyte_server.store.file import location
 
 MOUNTS = [("/", "ext4"), ("/home", "nfs4"), ("/home/me/local", "xfs"), ("/mnt/share", "CIFS")]
 
