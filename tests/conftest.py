@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -65,6 +66,14 @@ def flyte_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("FLYTECTL_CONFIG", "UCTL_CONFIG", "FLYTE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     return home
+
+
+@pytest.fixture
+def own_ctrl_c() -> Iterator[None]:
+    """Python's own handler of Ctrl-C: the loops of pytest-asyncio leave theirs behind."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

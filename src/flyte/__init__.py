@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from flyte._initialize import init, init_from_config
     from flyte._loggers import logger, system_logger
     from flyte._map import map  # noqa: A004 - an official name
+    from flyte._rerun import rerun
     from flyte._run import run, with_runcontext
     from flyte._session import current_domain, current_project
     from flyte._version import __version__, version
@@ -61,6 +62,7 @@ _HOMES = {
     "init_from_config": "flyte._initialize",
     "logger": "flyte._loggers",
     "map": "flyte._map",
+    "rerun": "flyte._rerun",
     "run": "flyte._run",
     "system_logger": "flyte._loggers",
     "version": "flyte._version",
@@ -114,6 +116,7 @@ __all__ = [
     "init_from_config",
     "logger",
     "map",
+    "rerun",
     "run",
     "system_logger",
     "trace",

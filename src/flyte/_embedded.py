@@ -3,6 +3,9 @@
 A server that runs describes itself in `$FLYTE_HOME/server.json`.  A record is believed only if its process lives and
 answers at the recorded address, so that neither a crash nor a reused process id leads anywhere wrong.  All functions
 block; coroutines call them in a thread.
+
+What is started in the background is a guardian (`flyte_server.guardian`), which starts the server and starts it again
+should it die: runs go on although nobody types another command.  The record names the server itself, not its guardian.
 """
 
 import fcntl
@@ -11,6 +14,7 @@ import itertools
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -29,12 +33,14 @@ T = TypeVar("T")
 ENDPOINT_NAMES = ("local", "dns:///local")
 """What a configuration may say as its endpoint to mean the control plane of this machine."""
 
+_LEAST_BYTES = 1024 * 1024
 _START_SECONDS = 20.0
 _STOP_SECONDS = 20.0
 _PROBE_SECONDS = 2.0
 _WINNER_SECONDS = 5.0
-_POLL = backoff.Backoff(base=0.01, factor=1.3, cap=0.1)
+_POLL = backoff.Backoff(base=0.01, factor=1.3, cap=0.02)
 _LOG_TAIL_LINES = 12
+_GUARDIAN = "flyte_server.guardian"
 
 _log = logging.getLogger("flyte.embedded")
 
@@ -82,7 +88,7 @@ def find_or_start(
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _one_starter(home):
-            return find(home) or _start(home, _options(host, port))
+            return find(home) or _arriving(home) or _start(home, _options(host, port))
     except OSError as error:
         raise errors.ServerStartError(
             f"the control plane cannot use {home} ({error.strerror}); "
@@ -91,24 +97,34 @@ def find_or_start(
 
 
 def stop(home: Path | None = None) -> bool:
-    """End the control plane that runs on `home` and wait until it is gone.
+    """End the control plane that runs on `home`, and its guardian, and wait until they are gone.
 
-    Tasks that run go on; the next control plane adopts them.
+    One that does not answer, or was stopped by a signal, is ended too.  Tasks that run go on; the next control plane
+    adopts them.
 
     Returns:
         False when none was running.
 
     Raises:
-        ServerStartError: a process holds the directory but does not answer or does not end.
+        ServerStartError: it does not end.
     """
-    running = find(home)
-    if running is None:
+    home = home or _read.flyte_home()
+    server, guardian = _holder(home), _guardian(home)
+    running = [pid for pid in (guardian, server) if pid is not None]
+    if not running:
         return False
-    os.kill(running.pid, signal.SIGTERM)
-    if not _until(lambda: _ended(running.pid), _STOP_SECONDS):
+    for number in (
+        signal.SIGTERM,
+        signal.SIGCONT,
+    ):  # what is stopped gets no signal before it goes on
+        for pid in running:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+    if not _until(lambda: all(map(_ended, running)), _STOP_SECONDS):
+        pids = " ".join(map(str, running))
         raise errors.ServerStartError(
-            f"the control plane (process {running.pid}) did not end within {_STOP_SECONDS:.0f} s; "
-            f"end it with: kill -9 {running.pid}"
+            f"the control plane on {home} (processes {pids}) did not end within {_STOP_SECONDS:.0f} s; "
+            f"end it with: kill -9 {pids}"
         )
     return True
 
@@ -175,6 +191,26 @@ def _ended(pid: int) -> bool:
         return True
 
 
+def _holder(home: Path) -> int | None:
+    """The server that holds the directory, whether it answers or not."""
+    try:
+        with (home / "server.lock").open("r+") as lock:
+            return None if _locked(lock.fileno()) else _process_id(lock.read())
+    except (OSError, ValueError):  # never used, or held by one that is about to write its number
+        return None
+
+
+def _guardian(home: Path) -> int | None:
+    """The guardian of the directory, should it live: it may be about to start the server again."""
+    psutil = optional.module("psutil", needed_for="stopping the control plane")
+    try:
+        pid = _process_id((home / "guardian.pid").read_text())
+        words: list[str] = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return pid if _GUARDIAN in words and str(home) in words else None
+
+
 def _answers(recorded: Endpoint) -> bool:
     """Whether the process that listens at the recorded address is the recorded one."""
     connection = http.client.HTTPConnection(recorded.host, recorded.port, timeout=_PROBE_SECONDS)
@@ -208,6 +244,20 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
+def _arriving(home: Path) -> Endpoint | None:
+    """The server that holds the directory and will answer in a moment, started by its guardian or by hand."""
+    holder = _holder(home)
+    if holder is None:
+        return None
+    seen = _until(lambda: find(home) or _holder(home) is None, _WINNER_SECONDS)
+    if seen is False:
+        raise errors.ServerStartError(
+            f"a control plane (process {holder}) holds {home} but does not answer; "
+            "let it go on if it was stopped, or end it with: flyte stop server"
+        )
+    return seen if isinstance(seen, Endpoint) else None
+
+
 def _options(host: str | None, port: int | None) -> list[str]:
     given = {"--host": host, "--port": port}
     return [
@@ -229,6 +279,12 @@ def _start(home: Path, options: Sequence[str]) -> Endpoint:
 
 def _why_not(home: Path, said: str) -> str:
     """One sentence if the server left one, else the end of what it wrote."""
+    free = shutil.disk_usage(home).free
+    if free < _LEAST_BYTES:  # the server's own words may have had no room either
+        return (
+            f"the control plane did not start: the disk of {home} is full ({free:,} bytes are free); "
+            "make room, or choose another directory with FLYTE_HOME"
+        )
     if said and "\n" not in said:
         return f"the control plane did not start: {said}"
     return f"the control plane did not start on {home}; the end of {log_path(home)} says:\n" + (
@@ -237,9 +293,10 @@ def _why_not(home: Path, said: str) -> str:
 
 
 def _spawn(home: Path, log: Path, options: Sequence[str]) -> int:
-    """Start the server in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it."""
+    """Start the guardian and with it the server, in a session of their own: neither Ctrl-C nor a closed terminal
+    reaches them."""
     # -P: a file of the user's directory must not shadow a module of the server.
-    command = [sys.executable, "-P", "-m", "flyte_server", "--home", str(home), *options]
+    command = [sys.executable, "-P", "-m", _GUARDIAN, str(home), *options]
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     return os.posix_spawn(
         sys.executable,

@@ -5,15 +5,15 @@ Loaded by `_run` when a run goes to a control plane, so that runs in the caller'
 
 import asyncio
 import logging
+import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flyteidl2.common import identifier_pb2
 from flyteidl2.dataproxy import dataproxy_service_pb2
-from flyteidl2.task import common_pb2, task_definition_pb2
+from flyteidl2.task import common_pb2, run_pb2, task_definition_pb2
 from flyteidl2.workflow import run_definition_pb2, run_service_pb2
 
 from flyte import _session, errors
@@ -22,11 +22,14 @@ from flyte._client.data import DataLinks
 from flyte._code import bundle, uploads
 from flyte._code.bundle import Bundle
 from flyte._context import CodeBundle
-from flyte._ids import ActionID, random_run_name
+from flyte._earlier import EarlierRun, completed, earlier_run
+from flyte._ids import ROOT_ACTION, ActionID, random_run_name
+from flyte._interface import NativeInterface
+from flyte._kit.absence import Absence
 from flyte._options import RunOptions
 from flyte._session import Address, Session
 from flyte._task import TaskTemplate
-from flyte._wire import ids, loading, run_spec, task_spec, values
+from flyte._wire import ids, loading, origins, run_spec, task_spec
 from flyte._wire.caching import keys
 from flyte._wire.task_spec import SerializationContext
 from flyte.config import _read
@@ -35,6 +38,9 @@ from flyte.remote._large import LinkCarrier
 from flyte.syncify import syncify
 
 _log = logging.getLogger("flyte.run")
+_RESTART_SECONDS = 30.0
+_REQUEST = "flyte.org/request"
+"""Annotation by which a client knows a run that it created itself, should the answer have been lost."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,32 @@ class DryRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A run that is to be created."""
+
+    run: ActionID
+    is_name_chosen: bool
+    """Else the name was drawn, so that nobody else has it."""
+    interface: NativeInterface | None
+    """The task's declared types, where they are known."""
+
+    @classmethod
+    def of(
+        cls, options: RunOptions, session: Session, interface: NativeInterface | None = None
+    ) -> "Target":
+        """The target that the options name."""
+        run = ActionID(
+            name=ROOT_ACTION,
+            # Chosen here, so that a request whose answer was lost can be sent again and makes no second run.
+            run_name=options.name or random_run_name(),
+            project=options.project or _session.current_project(),
+            domain=options.domain or _session.current_domain(),
+            org=session.org,
+        )
+        return cls(run, bool(options.name), interface)
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """One run: what was asked for, and where it belongs."""
 
@@ -55,19 +87,15 @@ class _Plan:
     options: RunOptions
     session: Session
     root: Path
-    run: ActionID = field(init=False)
+    target: Target = field(init=False)
 
     def __post_init__(self) -> None:
-        options, session = self.options, self.session
-        run = ActionID(
-            name="a0",
-            # Chosen here, so that a request whose answer was lost can be sent again and makes no second run.
-            run_name=options.name or random_run_name(),
-            project=options.project or _session.current_project(),
-            domain=options.domain or _session.current_domain(),
-            org=session.org,
-        )
-        object.__setattr__(self, "run", run)
+        target = Target.of(self.options, self.session, self.task.interface)
+        object.__setattr__(self, "target", target)
+
+    @property
+    def run(self) -> ActionID:
+        return self.target.run
 
     @property
     def project(self) -> str:
@@ -76,10 +104,6 @@ class _Plan:
     @property
     def domain(self) -> str:
         return self.run.domain or ""
-
-    @property
-    def project_id(self) -> identifier_pb2.ProjectIdentifier:
-        return ids.project(self.project, self.domain, self.run.org)
 
 
 @syncify
@@ -96,10 +120,12 @@ async def submit(
     """
     session = _session.current()
     plan = _Plan(task, options, session, _root(session, task))
+    earlier = await earlier_run(options.earlier) if options.earlier else None
     # First what the caller can have got wrong: nothing is started or sent for a run that cannot be.
-    inputs = await values.inputs(
+    inputs = await completed(
         task.interface,
         arguments,
+        earlier.inputs if earlier else None,
         context=options.custom_context,
         limit=task.max_inline_io_bytes,
         carrier=None if options.dry_run else _carrier(plan),
@@ -112,7 +138,51 @@ async def submit(
         session.link.open(session, start=True), _bundle(options, plan.root)
     )
     code = _code_bundle(made, await _uploaded(plan, plane, address, made)) if made else None
-    return await _create(plan, plane, address, _task_spec(plan, code), inputs)
+    spec = _run_spec(plan, address)
+    if earlier is not None:
+        spec = await _related(earlier, plane, options, inputs, spec)
+    return await create(plan.target, plane, _task_spec(plan, code), inputs, spec)
+
+
+@syncify
+async def resubmit(
+    run_name: str, action_name: str, options: RunOptions, given: Mapping[str, Any]
+) -> Run:
+    """Start the task of an earlier run, or of one action of it, again: as it was stored, with its own code.
+
+    Raises:
+        ActionNotFoundError: there is no such run or action.
+        TaskInputError, RuntimeDataValidationError: an input is unknown, or does not fit its type.
+        UnionRpcError: the control plane cannot be reached, or refuses.
+    """
+    session = _session.current()
+    earlier = await earlier_run(run_name, action_name)
+    target = Target.of(options, session)
+    run = target.run
+    carrier = LinkCarrier(session, project=run.project, domain=run.domain)
+    context = options.custom_context
+    inputs = await completed(
+        earlier.interface, given, earlier.inputs, context=context, carrier=carrier
+    )
+    plane = await session.control_plane()
+    chosen = _chosen_spec(options, options.env_vars, options.annotations)
+    spec = await _related(earlier, plane, options, inputs, chosen)
+    return await create(target, plane, earlier.task, inputs, spec)
+
+
+async def _related(
+    earlier: EarlierRun,
+    plane: ControlPlane,
+    options: RunOptions,
+    inputs: common_pb2.Inputs,
+    chosen: run_pb2.RunSpec,
+) -> run_pb2.RunSpec:
+    """The settings of a run that goes back to an earlier one."""
+    spec = run_spec.again(earlier.spec, chosen)
+    forced = await earlier.forced(plane, options, inputs)
+    recovers = options.recover_from is not None
+    run_spec.relate(spec, earlier.run, recovers=recovers, forced=forced)
+    return spec
 
 
 def _root(session: Session, task: TaskTemplate[..., Any, Any]) -> Path:
@@ -173,65 +243,84 @@ def _task_spec(plan: _Plan, code: CodeBundle | None) -> task_definition_pb2.Task
     return spec
 
 
-async def _create(
-    plan: _Plan,
+async def create(
+    target: Target,
     plane: ControlPlane,
-    address: Address,
     spec: task_definition_pb2.TaskSpec,
     inputs: common_pb2.Inputs,
+    options: run_pb2.RunSpec,
 ) -> Run:
+    """Create a run of a task, whoever made its messages.
+
+    Raises:
+        DefinitionError: a run of the chosen name exists.
+        UnionRpcError: the control plane cannot be reached, or refuses.
+    """
+    project = ids.project(target.run.project or "", target.run.domain or "", target.run.org)
     uploaded = await plane.dataproxy.upload_inputs(
-        dataproxy_service_pb2.UploadInputsRequest(
-            project_id=plan.project_id,
-            task_spec=spec,
-            inputs=inputs,
-        )
+        dataproxy_service_pb2.UploadInputsRequest(project_id=project, task_spec=spec, inputs=inputs)
     )
     keys.warn_of(spec.task_template, inputs)
     request = run_service_pb2.CreateRunRequest(
-        run_id=ids.run(plan.run),
+        run_id=ids.run(target.run),
         task_spec=spec,
         offloaded_input_data=uploaded.offloaded_input_data,
-        run_spec=_run_spec(plan, address),
+        run_spec=options,
         source=run_definition_pb2.RUN_SOURCE_CLI,
     )
-    if plan.options.run_start_time is not None:
-        request.run_start_time.FromDatetime(plan.options.run_start_time)
-    return Run(await _created(plan, plane, request), plan.task.interface)
+    if options.HasField("run_start_time"):
+        request.run_start_time.CopyFrom(options.run_start_time)
+    # The inputs have arrived, so somebody is there: should it be killed now, it is back in a moment.
+    with _session.waiting_out(
+        Absence("the control plane", say=_log.warning, limit_seconds=_RESTART_SECONDS)
+    ):
+        return Run(await _created(target, plane, request), target.interface)
 
 
 async def _created(
-    plan: _Plan, plane: ControlPlane, request: run_service_pb2.CreateRunRequest
+    target: Target, plane: ControlPlane, request: run_service_pb2.CreateRunRequest
 ) -> run_definition_pb2.Run:
+    mark = request.run_spec.annotations.values[_REQUEST] = secrets.token_hex(8)
     try:
         return (await plane.runs.create_run(request)).run
     except errors.UnionRpcError as error:
-        if error.code == "already_exists":
-            if not plan.options.name:  # nobody else draws this name: an earlier try has arrived
-                return await _found(plan, plane)
+        if error.code != "already_exists":
+            raise
+        run = target.run
+        found = await _found(run, plane)
+        # An earlier try has arrived and its answer was lost; nobody else draws a drawn name, or knows the mark.
+        if target.is_name_chosen and found.run_spec.annotations.values[_REQUEST] != mark:
             raise errors.DefinitionError(
-                f"a run named {plan.options.name!r} exists already in {plan.project}/{plan.domain}; "
+                f"a run named {run.run_name!r} exists already in {run.project}/{run.domain}; "
                 "choose another name, or none"
             ) from error
-        raise
-
-
-async def _found(plan: _Plan, plane: ControlPlane) -> run_definition_pb2.Run:
-    request = run_service_pb2.GetRunDetailsRequest(run_id=ids.run(plan.run))
-    action = (await plane.runs.get_run_details(request)).details.action
-    return run_definition_pb2.Run(
-        action=run_definition_pb2.Action(
-            id=action.id, metadata=action.metadata, status=action.status
+        action = found.action
+        return run_definition_pb2.Run(
+            action=run_definition_pb2.Action(
+                id=action.id, metadata=action.metadata, status=action.status
+            )
         )
-    )
 
 
-def _run_spec(plan: _Plan, address: Address) -> Any:
+async def _found(run: ActionID, plane: ControlPlane) -> run_definition_pb2.RunDetails:
+    request = run_service_pb2.GetRunDetailsRequest(run_id=ids.run(run))
+    return (await plane.runs.get_run_details(request)).details
+
+
+def _run_spec(plan: _Plan, address: Address) -> run_pb2.RunSpec:
     options = plan.options
+    # On one machine the run can be started again, with the code as it is then.
+    home = origins.annotations(plan.task, plan.root) if address.embedded else {}
+    return _chosen_spec(options, _environment(plan, address), {**home, **options.annotations})
+
+
+def _chosen_spec(
+    options: RunOptions, env_vars: Mapping[str, str], annotations: Mapping[str, str]
+) -> run_pb2.RunSpec:
     return run_spec.run_spec(
-        env_vars=_environment(plan, address),
+        env_vars=env_vars,
         labels=options.labels,
-        annotations=options.annotations,
+        annotations=annotations,
         overwrite_cache=options.overwrite_cache,
         interruptible=options.interruptible,
         queue=options.queue,

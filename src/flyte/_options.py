@@ -1,6 +1,6 @@
 """`RunOptions`: everything that `with_runcontext` lets a user choose about one run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +55,20 @@ class RunOptions:
     preserve_original_types: bool = False
     force_serialization: bool = False
     """In local mode: every value is written as bytes and read again, as between the processes of a control plane."""
+    recover_from: str | None = None
+    """An earlier run of the task, in the same mode.  What succeeded in it is taken over and not executed again, also if
+    the code was edited since; inputs that are not given are those of that run."""
+    repeats: str | None = None
+    """An earlier run that is started again from the beginning, with its inputs where none are given."""
+    force_rerun_actions: Sequence[str] = ()
+    """With `recover_from`: names of actions that are executed although they succeeded."""
+    allow_missing_source_outputs: bool = False
+    """With `recover_from`: execute what has lost its outputs, instead of refusing."""
+
+    @property
+    def earlier(self) -> str | None:
+        """The run that this one repeats or recovers."""
+        return self.recover_from or self.repeats
 
     def __post_init__(self) -> None:
         if self.mode not in (None, "local", "remote"):
@@ -64,6 +78,13 @@ class RunOptions:
         if self.copy_style == "none" and not self.version:
             raise errors.DefinitionError(
                 "copy_style='none' sends no code, so the version cannot be computed from it; pass version=…"
+            )
+        if self.recover_from is None and (
+            self.force_rerun_actions or self.allow_missing_source_outputs
+        ):
+            raise errors.DefinitionError(
+                "force_rerun_actions and allow_missing_source_outputs say how a run is recovered; "
+                "name it with recover_from=…"
             )
         for option in ("env_vars", "labels", "annotations", "custom_context"):
             _check_strings(option, getattr(self, option))

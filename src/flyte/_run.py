@@ -1,7 +1,8 @@
 """`flyte.run` and `flyte.with_runcontext`: start a task here, or on a control plane."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from flyte import _session, errors
 from flyte._ids import random_run_name
 from flyte._interface import NativeInterface
-from flyte._kit import optional
+from flyte._kit import aio, optional
 from flyte._options import CacheLookupScope, CopyFiles, RunMode, RunOptions
+from flyte._runtime.inprocess import steps
+from flyte._runtime.inprocess.journal import load
+from flyte._runtime.inprocess.steps import Source, Steps
 from flyte._runtime.local import LocalRuntime, Surroundings
 from flyte._task import TaskTemplate
 from flyte.remote._data import ActionInputs, ActionOutputs
@@ -60,23 +64,42 @@ class RunVerb:
             >>> run.outputs()
             ActionOutputs(o0=37.5)
         """
-        arguments = _bound(task, args, kwargs)
+        arguments = self._bound(task, args, kwargs)
         if not self._is_local():
             return _launcher().submit(task, arguments, self._options)
-        name = self._options.name or random_run_name()
-        returned = LocalRuntime().run_root(task, arguments, **self._surroundings(name))
-        return _finished(name, task.interface, arguments, returned)
+        local = _LocalStart.of(task, self._options)
+        if self._options.earlier is not None:
+            arguments = aio.background().wait(local.completed(arguments))
+        with local.kept() as kept:
+            runtime = LocalRuntime(steps=kept)
+            returned = runtime.run_root(task, arguments, **self._surroundings(local.name))
+        return _finished(local.name, task.interface, arguments, returned)
 
     async def aio(
         self, task: TaskTemplate[P, Any, Any], *args: P.args, **kwargs: P.kwargs
     ) -> "Run | LocalRun":
         """Start a task without blocking the caller's event loop; local tasks run on that loop."""
-        arguments = _bound(task, args, kwargs)
+        arguments = self._bound(task, args, kwargs)
         if not self._is_local():
             return await _launcher().submit.aio(task, arguments, self._options)
-        name = self._options.name or random_run_name()
-        returned = await LocalRuntime().run_root_aio(task, arguments, **self._surroundings(name))
-        return _finished(name, task.interface, arguments, returned)
+        local = _LocalStart.of(task, self._options)
+        if self._options.earlier is not None:
+            arguments = await aio.background().join(local.completed(arguments))
+        with local.kept() as kept:
+            runtime = LocalRuntime(steps=kept)
+            surroundings = self._surroundings(local.name)
+            returned = await runtime.run_root_aio(task, arguments, **surroundings)
+        return _finished(local.name, task.interface, arguments, returned)
+
+    def _bound(self, task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs; of a run that recovers an earlier one only those that are given anew."""
+        if not isinstance(task, TaskTemplate):
+            raise errors.DefinitionError(
+                f"flyte.run takes a task, not {task!r}; decorate the function with @env.task"
+            )
+        if self._options.earlier is not None:
+            return task.interface.convert_to_kwargs(*args, **kwargs)
+        return task.interface.bind(args, kwargs, what=f"task {task.name!r}")
 
     def _is_local(self) -> bool:
         return (self._options.mode or _session.current().mode) == "local"
@@ -98,11 +121,16 @@ class RunVerb:
 
 
 class Runner:
-    """What `with_runcontext` returns: `run` and `run.aio` with the options chosen."""
+    """What `with_runcontext` returns: `run`, `rerun` and their `.aio` forms with the options chosen."""
 
     def __init__(self, options: RunOptions) -> None:
         self.options = options
         self.run = RunVerb(options)
+
+    @property
+    def rerun(self) -> Any:
+        """`flyte.rerun` with these options."""
+        return optional.module("flyte._rerun", needed_for="rerun").RerunVerb(self.options)
 
 
 run = RunVerb(RunOptions())
@@ -144,6 +172,9 @@ def with_runcontext(  # noqa: PLR0913 - an official signature
     tracked_strict: bool = False,
     _tracker: Any = None,
     force_serialization: bool = False,
+    recover_from: str | None = None,
+    force_rerun_actions: Sequence[str] | None = None,
+    allow_missing_source_outputs: bool = False,
 ) -> Runner:
     """Choose how the next run happens; see `RunOptions` for every option.
 
@@ -153,10 +184,10 @@ def with_runcontext(  # noqa: PLR0913 - an official signature
         copy_style: code that workers get: `loaded_modules` (of this process), `all` (files below the root that are
             not ignored), `none` (the image has it; needs `version`).
         overwrite_cache: run cached tasks again and store the new results.
-        env_vars: variables for every task of the run.
         custom_context: values for `flyte.ctx().custom_context` in every task of the run.
         force_serialization: in local mode, write and read every value as bytes (below `$FLYTE_HOME/local`), so that
             what could not cross from one process into another fails here as well; a control plane always does so.
+        recover_from: an earlier run of the task, in the same mode, from which what succeeded is taken over.
 
     Raises:
         DefinitionError: options that contradict each other, or that this version does not support.
@@ -175,15 +206,41 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
                 f"with_runcontext({option}={given[option]!r}) is not supported in this version; remove it"
             )
     names = [field.name for field in fields(RunOptions)]
-    return RunOptions(**{name: given[name] for name in names if given[name] is not None})
+    return RunOptions(**{name: given[name] for name in names if given.get(name) is not None})
 
 
-def _bound(task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(task, TaskTemplate):
-        raise errors.DefinitionError(
-            f"flyte.run takes a task, not {task!r}; decorate the function with @env.task"
+@dataclass(frozen=True, slots=True)
+class _LocalStart:
+    """What a run in this process begins with, besides its options: its name, and what it takes over."""
+
+    name: str
+    task: TaskTemplate[..., Any, Any]
+    options: RunOptions
+
+    @classmethod
+    def of(cls, task: TaskTemplate[..., Any, Any], options: RunOptions) -> "_LocalStart":
+        return cls(options.name or random_run_name(), task, options)
+
+    @contextmanager
+    def kept(self) -> Generator[Steps]:
+        """The steps of the run, with a journal that is closed at its end."""
+        options = self.options
+        source = Source.of(self.task, _session.current().root_dir or Path.cwd())
+        found, journal = steps.opened(
+            self.name,
+            source,
+            recover_from=options.recover_from,
+            forced=options.force_rerun_actions,
+            allow_missing=options.allow_missing_source_outputs,
+            repeats=options.repeats or "",
         )
-    return task.interface.bind(args, kwargs, what=f"task {task.name!r}")
+        with nullcontext() if journal is None else closing(journal):
+            yield found
+
+    async def completed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs of the earlier run, and in their place those that are given anew."""
+        told = load(self.options.earlier or "")
+        return await steps.arguments(told.begun, self.task, given)
 
 
 def _launcher() -> ModuleType:

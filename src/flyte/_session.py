@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from flyte import _embedded, errors
 from flyte._context import ctx
 from flyte._kit import optional
+from flyte._kit.absence import Absence
 from flyte.config import _read
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Link:
                     insecure=address.insecure,
                     insecure_skip_verify=session.insecure_skip_verify,
                     ca_cert=_certificate(session.ca_cert_file_path),
+                    environment=_of_attempt(session, _read.environment()),
+                    absence=absence,
                 )
                 self._connected = address, plane
             return self._connected
@@ -67,12 +70,17 @@ class Link:
         """Address of the control plane with its scheme; None before the first use."""
         return self._connected[1].endpoint if self._connected else None
 
-    async def drop(self) -> None:
-        """Forget the connection: the next use looks for the control plane anew (it may have another port)."""
+    async def drop(self, lost: "ControlPlane | None") -> None:
+        """Forget a connection: the next use looks for the control plane anew (it may have another port).
+
+        Of several readers that notice a loss only the first finds its connection here: that which it made anew must
+        not be taken from it by the others.
+        """
         async with self._lock:
-            dropped, self._connected = self._connected, None
-        if dropped:
-            await dropped[1].aclose()
+            if lost is None or self._connected is None or self._connected[1] is not lost:
+                return
+            self._connected = None
+        await lost.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +137,9 @@ class Session:
         """Address for links into the console: that of the connection once there is one, else the configured one."""
         return self.link.base_url or (self.endpoint or "").removeprefix("dns:///").rstrip("/")
 
-    async def reconnected(self) -> "ControlPlane":
-        """A new connection after the old one was lost; a control plane that somebody stopped stays stopped."""
-        await self.link.drop()
+    async def reconnected(self, lost: "ControlPlane | None") -> "ControlPlane":
+        """A new connection in the place of a lost one; a control plane that somebody stopped stays stopped."""
+        await self.link.drop(lost)
         return (await self.link.open(self, start=False))[1]
 
 
@@ -169,8 +177,9 @@ class _Cell:
     """Holds the session of a process, or of a block.  A cell, and not the session itself, is what the context
     variable carries: what `init` puts into it must reach other threads and the background loop."""
 
-    def __init__(self, session: Session | None = None) -> None:
+    def __init__(self, session: Session | None = None, absence: Absence | None = None) -> None:
         self.session = session
+        self.absence = absence
         self.in_task: Session | None = None
 
 
@@ -213,6 +222,27 @@ def using(session: Session) -> Generator[Session]:
         _cell.reset(token)
 
 
+@contextmanager
+def waiting_out(absence: Absence) -> Generator[None]:
+    """Run a block in which everybody who finds the control plane away waits for it, as long as `absence` allows.
+
+    Outside of such a block a question without an answer soon fails: whoever types a command wants to hear of it.
+    """
+    here = _cell.get()
+    made = _Cell(here.session, absence)
+    made.in_task = here.in_task
+    token = _cell.set(made)
+    try:
+        yield
+    finally:
+        _cell.reset(token)
+
+
+def absence() -> Absence | None:
+    """The absence that the surrounding `waiting_out` bears; None outside of any."""
+    return _cell.get().absence
+
+
 def current_project() -> str:
     """The project in effect: the running task's, else the session's.
 
@@ -238,6 +268,12 @@ def is_control_plane_available() -> bool:
 
 def _in_task(environment: Mapping[str, str]) -> bool:
     return "_U_EP_OVERRIDE" in environment and "RUN_NAME" in environment
+
+
+def _of_attempt(session: Session, environment: Mapping[str, str]) -> Mapping[str, str] | None:
+    """What this process says about itself to the control plane that started it; to another one it says nothing."""
+    own = _in_task(environment) and session.endpoint == environment["_U_EP_OVERRIDE"]
+    return environment if own else None
 
 
 def _of_task(chosen: Session, environment: Mapping[str, str]) -> Session:

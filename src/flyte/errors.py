@@ -141,7 +141,30 @@ class ActionNotFoundError(RuntimeError):
 
 
 class UnionRpcError(RuntimeSystemError):
-    """The control plane could not be talked to; the message names its address."""
+    """The control plane could not be talked to, or refused; the message names its address.
+
+    Its `code` is the wire's own word: `unavailable`, `not_found`, `already_exists`, …
+    """
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a control plane that is well said no: asking again would give the same answer."""
+        return self.code in _FINAL_CODES
+
+
+_FINAL_CODES = frozenset(
+    {
+        "aborted",
+        "already_exists",
+        "failed_precondition",
+        "invalid_argument",
+        "not_found",
+        "out_of_range",
+        "permission_denied",
+        "unauthenticated",
+        "unimplemented",
+    }
+)
 
 
 class StorageError(RuntimeSystemError):

@@ -1,5 +1,6 @@
 """`ControlPlane`: the generated Connect clients of one backend."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,20 +19,23 @@ from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceClient
 from flyteidl2.workflow.run_service_connect import RunServiceClient
 
 from flyte import errors
-from flyte._client import own, transport
+from flyte._client import fencing, own, transport, whereabouts
 from flyte._client.faults import Faults
-from flyte._client.interceptors import Headers, Retry
+from flyte._client.interceptors import Bearable, Headers, Retry
 from flyte._ids import ActionID
+from flyte._kit.absence import Absence
 
 C = TypeVar("C", bound=ConnectClient)
 
+_log = logging.getLogger(__name__)
 _NO_SUCH_SERVICE = frozenset({"unimplemented", "not_found"})
 
 
 class ControlPlane:
     """Clients for every service of one backend; all share one pool of connections.
 
-    Every call carries a request id, is tried again while the backend is unavailable, and raises
+    Every call carries a request id, is tried again while the backend is unavailable (four times; in a task, and
+    for whoever bears its absence, until it is back), and raises
     only errors of `flyte.errors` (`UnionRpcError`, `ResourceExhaustedError`) or
     `asyncio.CancelledError`.
 
@@ -48,13 +52,16 @@ class ControlPlane:
         *,
         headers: Mapping[str, str] | None = None,
         caller: ActionID | None = None,
+        fence: fencing.Fence | None = None,
+        absence: Bearable = lambda: None,
     ) -> None:
         self.endpoint = endpoint
         self.http = http
         """The connections, for transfers that go beside the services."""
         client = pyqwest.Client(http)
         # Outermost first: one call has one request id, however often it is tried.
-        interceptors = (Faults(endpoint), Headers(headers or {}, caller), Retry())
+        fences = () if fence is None else (fence,)
+        interceptors = (Faults(endpoint), Headers(headers or {}, caller), *fences, Retry(absence))
         # On the same machine gzip costs more CPU than it saves bytes.
         compression = None if transport.is_loopback(endpoint) else GzipCompression()
 
@@ -88,6 +95,8 @@ class ControlPlane:
         ca_cert: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         caller: ActionID | None = None,
+        environment: Mapping[str, str] | None = None,
+        absence: Bearable = lambda: None,
     ) -> "ControlPlane":
         """Clients for `endpoint`; no connection is opened before the first call.
 
@@ -98,6 +107,9 @@ class ControlPlane:
             ca_cert: PEM certificates of the authority to trust in place of the system's.
             headers: sent with every call.
             caller: the action on whose behalf calls are made, inside a task.
+            environment: the variables of a task's process that this control plane started: it ends itself when it
+                hears that another attempt has taken its place.
+            absence: whether whoever asks waits for a control plane that is away; a task's process always does.
 
         Raises:
             flyte.errors.ConfigError: for an endpoint that is no address, or for
@@ -110,8 +122,18 @@ class ControlPlane:
                 "certificate as ca_cert_file_path instead"
             )
         base = transport.address(endpoint, insecure=insecure)
-        http = transport.http_transport(base, ca_cert=ca_cert)
-        return cls(base, http, headers=headers, caller=caller)
+        connections = transport.http_transport(base, ca_cert=ca_cert)
+        http: pyqwest.Transport = connections
+        attempt = fencing.Attempt.of_environment(environment or {})
+        fence = None if attempt is None else fencing.Fence(attempt)
+        home = (environment or {}).get(whereabouts.HOME_VARIABLE)
+        if attempt is not None and home and transport.is_loopback(base):
+            http = whereabouts.Following(connections, base, Path(home))
+            headers = {**(headers or {}), **whereabouts.header(home)}
+        if attempt is not None:  # a task must not fail because its control plane is away
+            away = Absence(f"the control plane at {base}", say=_log.warning)
+            absence = lambda: away  # noqa: E731
+        return cls(base, http, headers=headers, caller=caller, fence=fence, absence=absence)
 
     async def own(self, service: str, method: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Call a service of our own control plane, which stands beside the public protocol.
@@ -156,7 +178,7 @@ class ControlPlane:
 
     async def aclose(self) -> None:
         """Close the connections; the clients cannot be used afterwards."""
-        if isinstance(self.http, pyqwest.HTTPTransport):
+        if isinstance(self.http, pyqwest.HTTPTransport | whereabouts.Following):
             await self.http.aclose()
 
 

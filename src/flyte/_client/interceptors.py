@@ -1,6 +1,7 @@
 """What every call to the control plane carries, and which failures are tried again at once."""
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -10,9 +11,15 @@ from connectrpc.errors import ConnectError
 from connectrpc.request import RequestContext
 
 from flyte._ids import ActionID
+from flyte._kit.absence import Absence
 from flyte._kit.backoff import Backoff
 
 TRIES = 4
+ANSWER_SECONDS = 120.0
+"""How long an answer is waited for: long enough for a message of the largest size on a slow line."""
+Bearable = Callable[[], Absence | None]
+"""The absence that the present asker bears; None: an error must come soon."""
+
 _PAUSES = Backoff(base=0.1, factor=2, cap=2, jitter=0.2)
 _ACTIONS_SERVICE = "flyteidl2.actions.ActionsService"
 
@@ -63,10 +70,18 @@ def _action_headers(caller: ActionID) -> dict[str, str]:
 
 
 class Retry:
-    """Tries a unary call up to four times while the control plane is unavailable.
+    """Tries a unary call again while the control plane is unavailable.
 
-    Streams are left alone: only their reader knows where it is and what it may read twice.
+    Up to four times; for whoever bears an absence, until the control plane is back: it refuses
+    connections, or takes them and says nothing.  A call with a time limit of its own asker has an asker who tries
+    again.  Streams are left alone: only their reader knows where it is and what it may read twice.
+
+    Args:
+        absence: whether, and how long, whoever asks now waits for a control plane that is away.
     """
+
+    def __init__(self, absence: Bearable = lambda: None) -> None:
+        self._absence = absence
 
     async def intercept_unary(
         self,
@@ -74,11 +89,38 @@ class Retry:
         request: Any,
         ctx: RequestContext[Any, Any],
     ) -> Any:
-        for tried in range(TRIES - 1):
+        if ctx.timeout_ms() is not None:
+            return await self._tried(lambda: call_next(request, ctx), None)
+        waiting = self._absence()
+        return await self._tried(lambda: _answered_in_time(call_next(request, ctx)), waiting)
+
+    async def _tried(self, ask: Callable[[], Awaitable[Any]], waiting: Absence | None) -> Any:
+        for tried in itertools.count():
             try:
-                return await call_next(request, ctx)
+                answer = await ask()
             except ConnectError as error:
-                if error.code is not Code.UNAVAILABLE:
+                silent = error.code is Code.DEADLINE_EXCEEDED and waiting is not None
+                if error.code is not Code.UNAVAILABLE and not silent:
                     raise
-                await asyncio.sleep(_PAUSES.delay(tried))
-        return await call_next(request, ctx)
+                if waiting is not None:
+                    waiting.missed(error)
+                elif tried >= TRIES - 1:
+                    raise
+            else:
+                if waiting is not None:
+                    waiting.answered()
+                return answer
+            await asyncio.sleep(_PAUSES.delay(tried))
+        raise AssertionError("counting has no end")
+
+
+async def _answered_in_time(asked: Awaitable[Any]) -> Any:
+    limit = asyncio.timeout(ANSWER_SECONDS)
+    try:
+        async with limit:
+            return await asked
+    except (TimeoutError, ConnectError) as error:
+        # The library turns the cancellation that a time limit is made of into an error of its own.
+        if limit.expired():
+            raise ConnectError(Code.DEADLINE_EXCEEDED, "no answer") from error
+        raise

@@ -29,6 +29,8 @@ class Attempt:
     kill_at: float = math.inf
     """When SIGKILL is due, on the monotonic clock."""
     give_up_at: float = math.inf
+    warned: set[int] = field(default_factory=set[int])
+    """Processes outside of the group that got SIGTERM."""
     strays: dict[int, str] = field(default_factory=dict[int, str])
     """Processes that outlived their leader and were killed: number and description."""
     end: Message | None = None
@@ -43,9 +45,15 @@ class Attempt:
         self.kill_at = min(self.kill_at, now + grace_seconds)
         return first
 
+    def waits(self) -> Message:
+        """Tells that the attempt is known and has no process yet."""
+        return self._message("waiting", log_path=self.launch.log_path)
+
     def started(self) -> Message:
         """Tells that the attempt has a process."""
-        return self._message("started", pid=self.pid, at=self.started_us)
+        return self._message(
+            "started", pid=self.pid, at=self.started_us, log_path=self.launch.log_path
+        )
 
     def refuse(self, reason: str, *, at: int, unfit: bool = False) -> Message:
         """The attempt never got a process; `unfit` says that none can get one in this host."""
@@ -66,6 +74,7 @@ class Attempt:
             code=code if code >= 0 else None,
             signal=-code if code < 0 else None,
             detail="ended on request" if self.doomed else "",
+            doomed=self.doomed,
             started_at=self.started_us,
             at=at,
         )

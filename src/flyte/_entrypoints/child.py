@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from flyte._entrypoints import processes
+from flyte._entrypoints import mark, processes
 from flyte._entrypoints.channel import Message
+from flyte._entrypoints.mark import TokenMark
 
 MANAGED_SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 """Signals that a host handles in its own way, and its children as every process."""
@@ -37,6 +38,11 @@ class Launch:
     log_path: str
     output_prefix: str
 
+    @property
+    def token(self) -> str:
+        """By which its processes are known; empty if it has none."""
+        return self.env.get(mark.VARIABLE, "")
+
     @classmethod
     def read(cls, message: Message) -> "Launch":
         return cls(
@@ -53,6 +59,7 @@ class Variables:
 
     def __init__(self) -> None:
         self._given: Mapping[str, str] = dict(os.environ)  # noqa: TID251 - a process's edge
+        self._mark = TokenMark()
 
     def replace(self, env: Mapping[str, str]) -> None:
         """In the host: make `env` the whole environment."""
@@ -71,6 +78,7 @@ class Variables:
         for name, value in env.items():
             if self._given.get(name) != value:
                 os.environ[name] = value  # noqa: TID251 - a process's edge
+        self._mark.write(env.get(mark.VARIABLE, ""))
 
 
 class Closable(Protocol):

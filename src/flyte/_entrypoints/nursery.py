@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from flyte._entrypoints import child, processes
+from flyte._entrypoints import child, mark, processes
 from flyte._entrypoints.attempt import Attempt
 from flyte._entrypoints.channel import Message
 from flyte._entrypoints.child import Closable, Launch, Surroundings
@@ -62,10 +62,11 @@ class Nursery:
         return not self._attempts
 
     def held(self) -> list[Message]:
-        """What a control plane that connects must know: everything that runs, everything that
-        ended."""
+        """What a control plane that connects must know: everything that waits, everything that runs,
+        everything that ended."""
+        waiting = [attempt.waits() for attempt in self._waiting]
         alive = [*self._running.values(), *self._draining]
-        return [*(attempt.started() for attempt in alive), *self.unacknowledged()]
+        return [*waiting, *(attempt.started() for attempt in alive), *self.unacknowledged()]
 
     def unacknowledged(self) -> list[Message]:
         """How attempts ended whose end the control plane may not know."""
@@ -85,7 +86,8 @@ class Nursery:
         """Take over an attempt; one that is known already is not started again."""
         if launch.key not in self._attempts:
             self._serial += 1
-            attempt = Attempt(launch, self._work / str(self._serial))
+            # The token in the name tells a scan whose process stands there.
+            attempt = Attempt(launch, self._work / f"{self._serial}.{launch.token}".rstrip("."))
             self._attempts[launch.key] = attempt
             self._waiting.append(attempt)
 
@@ -128,7 +130,8 @@ class Nursery:
         self._tell(attempt.refuse(reason, at=_now_us(), unfit=unfit))
 
     def kill(self, key: Key, grace_seconds: float) -> None:
-        """End an attempt's group: SIGTERM now, SIGKILL after the grace."""
+        """End an attempt: SIGTERM now to its group and to all below it that left the group, SIGKILL
+        after the grace."""
         attempt = self._attempts.get(key)
         self._tell({"op": "killing", "key": key, "known": attempt is not None})
         if attempt is None or attempt.end is not None:
@@ -138,7 +141,10 @@ class Nursery:
             self._refuse(attempt, "it was ended before its process was started")
         elif attempt.doom(clock.monotonic(), grace_seconds):
             self._doomed.append(attempt)
+            # First who is there: what has lost its parent is a child of the leader only while that lives.
+            below = processes.descendants(attempt.pid)
             _signal(attempt.pid, signal.SIGTERM)
+            _warn(attempt, below)
 
     def kill_all(self, grace_seconds: float) -> None:
         """End everything that runs."""
@@ -198,14 +204,16 @@ class Nursery:
         """Children of the host that it never forked, by the attempt whose process they belonged to.
 
         Every attempt's process adopts the orphans below it, so what comes up here lost that process
-        itself.  One that moved to a session of its own is put down to the attempt that ended last.
+        itself.  One that moved to a session of its own is known by its token; without one it is put
+        down to the attempt that ended last.
         """
         found: dict[int, set[int]] = {}
-        ended = {attempt.pid for attempt in self._draining}
+        ended = {attempt.pid: attempt for attempt in self._draining}
+        tokens = {attempt.launch.token: attempt for attempt in self._draining}
         for pid in processes.children() - self._running.keys() - self._unrelated:
             group, session = processes.group_and_session(pid)
-            owners = [leader for leader in (session, group) if leader in ended]
-            found.setdefault(owners[0] if owners else self._draining[-1].pid, set()).add(pid)
+            owner = ended.get(session) or ended.get(group) or tokens.get(mark.shown_by(pid))
+            found.setdefault((owner or self._draining[-1]).pid, set()).add(pid)
         return found
 
     def _finish(self, attempt: Attempt) -> None:
@@ -236,8 +244,17 @@ def _signal(leader: int, number: int) -> None:
         processes.signal_one(leader, number)
 
 
+def _warn(attempt: Attempt, below: set[int]) -> None:
+    """SIGTERM, once, to processes that its group's SIGTERM has not reached."""
+    for pid in below - attempt.warned:
+        attempt.warned.add(pid)
+        if processes.group_and_session(pid)[0] != attempt.pid:
+            processes.signal_one(pid, signal.SIGTERM)
+
+
 def _end_strays(attempt: Attempt, left: set[int], now: float) -> None:
     if now < attempt.kill_at:
+        _warn(attempt, left)
         return
     for pid in left:
         attempt.strays.setdefault(pid, processes.describe(pid))

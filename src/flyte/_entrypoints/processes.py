@@ -47,15 +47,40 @@ def adopt_orphans() -> bool:
 def children() -> set[int]:
     """Direct children of this process (which has one thread); empty where the system does not
     tell."""
-    pid = os.getpid()
+    return _children(os.getpid(), os.getpid())
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes below another one, which may have threads; empty where the system does not
+    tell."""
+    found: set[int] = set()
+    parents = [pid]
+    while parents:
+        parent = parents.pop()
+        new = {child for thread in _threads(parent) for child in _children(parent, thread)} - found
+        found |= new
+        parents.extend(new)
+    return found
+
+
+def _threads(pid: int) -> list[int]:
     try:
-        descriptor = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY)
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 - one system call
+    except OSError:
+        return []
+
+
+def _children(pid: int, thread: int) -> set[int]:
+    try:
+        descriptor = os.open(f"/proc/{pid}/task/{thread}/children", os.O_RDONLY)
     except OSError:
         return set()
     try:
         listing = bytearray()
         while chunk := os.read(descriptor, 65_536):
             listing += chunk
+    except ProcessLookupError:  # it ended between the two
+        return set()
     finally:
         os.close(descriptor)
     return {int(word) for word in listing.split()}

@@ -11,7 +11,7 @@ from typing import Any
 from flyte._entrypoints import processes
 from flyte._entrypoints.channel import Message
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Grows when messages between host and control plane change in a way that an older one would
 misread."""
 _LONGEST_ADDRESS = 100
@@ -39,12 +39,15 @@ class HostRecord:
         self._elsewhere = Path(tempfile.mkdtemp(prefix="flyte-host-"))
         return str(self._elsewhere / "sock")
 
-    def write(self, address: str, ended: list[Message] | None = None) -> None:
+    def write(
+        self, address: str, ended: list[Message] | None = None, *, importing: bool = False
+    ) -> None:
         """Write the record in one step.
 
         Args:
             address: Path of the socket.
             ended: Results that nobody has acknowledged; they make the record a testament.
+            importing: The host imports a task's code, and answers nobody until that is done.
         """
         pid = os.getpid()
         record: dict[str, Any] = {
@@ -53,6 +56,7 @@ class HostRecord:
             "pid": pid,
             "start_ticks": processes.start_ticks(pid),
             "socket": address,
+            "importing": importing,
             "ended": ended or [],
         }
         draft = self.path.with_suffix(".tmp")
@@ -60,7 +64,11 @@ class HostRecord:
         draft.replace(self.path)
 
     def exists(self) -> bool:
-        return self.path.exists()
+        """Whether it is still there; so it is taken to be while the disk does not tell."""
+        try:
+            return self.path.exists()
+        except OSError:
+            return True
 
     def remove(self, address: str, *, keep_record: bool) -> None:
         """Take away what the host made; its log stays if it has something to say."""

@@ -23,6 +23,8 @@ from flyte._kit import clock
 _ALONE_TICK_SECONDS = 2.0
 """How often a host without a control plane looks whether it is still wanted."""
 _LAST_GRACE_SECONDS = 5.0
+_BACKLOG = 128
+"""Control planes that may come and go while a long import lets nobody in."""
 _Order = Callable[[Message], None]
 
 
@@ -38,6 +40,33 @@ class Options:
     """File descriptor of a socket that leads to the control plane which started the host."""
 
 
+class _Announced:
+    """A starter whose first preparation is announced: while the task's code is imported, which may
+    take minutes, the host answers nobody and is alive all the same."""
+
+    def __init__(self, starter: Starter, announce: Callable[[bool], None]) -> None:
+        self._starter = starter
+        self._announce = announce
+        self._prepared = False
+
+    @property
+    def links(self) -> tuple[Path, ...]:
+        return self._starter.links
+
+    def prepare(self, launch: Launch) -> str:
+        if self._prepared:
+            return self._starter.prepare(launch)
+        self._prepared = True
+        self._announce(True)
+        try:
+            return self._starter.prepare(launch)
+        finally:
+            self._announce(False)
+
+    def perform(self, launch: Launch) -> int:
+        return self._starter.perform(launch)
+
+
 class Supervisor:
     """Single-threaded, so that it can fork; never waits for anything but its selector.
 
@@ -49,8 +78,12 @@ class Supervisor:
         self._options = options
         self._record = HostRecord(options.home, options.host_id)
         self._nursery = Nursery(
-            self._record.work, starter, tell=self._tell, inherited=self._connections
+            self._record.work,
+            _Announced(starter, self._announce),
+            tell=self._tell,
+            inherited=self._connections,
         )
+        self._address = ""
         self._channel: Channel | None = None
         self._bound = ""
         self._pid = os.getpid()
@@ -67,15 +100,16 @@ class Supervisor:
             "kill": lambda message: self._nursery.kill(tuple(message["key"]), message["grace"]),
             "ack": lambda message: self._nursery.forget(tuple(key) for key in message["keys"]),
             "stop": self._stop,
+            "ping": lambda _: self._tell({"op": "pong"}),
         }
 
     def run(self) -> None:
         """Listen, announce, serve, and clean up at the end."""
         self._record.work.mkdir(parents=True, exist_ok=True)
         os.chdir(self._record.work)
-        address = self._listen()
+        self._address = self._listen()
         self._watch_signals()
-        self._record.write(address)
+        self._record.write(self._address)
         if self._options.connection is not None:
             self._connect(socket.socket(fileno=self._options.connection))
         while not self._done():
@@ -84,7 +118,7 @@ class Supervisor:
                 key.data()
             self._nursery.start_one()
             self._nursery.tick()
-        self._depart(address)
+        self._depart()
 
     def _listen(self) -> str:
         address = self._record.make_address()
@@ -93,7 +127,7 @@ class Supervisor:
         except OSError:  # a file system without sockets
             address = self._record.make_address(elsewhere=True)
             self._listener.bind(address)
-        self._listener.listen(8)
+        self._listener.listen(_BACKLOG)
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         return address
@@ -169,6 +203,7 @@ class Supervisor:
             return
         channel.flush()
         if channel.closed:
+            self._receive()  # what it said before it went still counts
             self._disconnect()
             return
         interest = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.pending else 0)
@@ -185,6 +220,13 @@ class Supervisor:
 
     def _stop(self, _: Message) -> None:
         self._stopping = True
+
+    def _announce(self, importing: bool) -> None:
+        """Write where every control plane looks, also one that comes meanwhile."""
+        try:
+            self._record.write(self._address, importing=importing)
+        except OSError as error:
+            print(f"cannot write {self._record.path}: {error.strerror}")  # noqa: T201 - the host's own log
 
     # -- time and the end
 
@@ -224,14 +266,29 @@ class Supervisor:
             self._alone_since = clock.monotonic()
             return False
         waited = clock.monotonic() - self._alone_since
-        return self._stopping or waited > self._options.linger_seconds
+        return (self._stopping or waited > self._options.linger_seconds) and self._bequeath()
 
-    def _depart(self, address: str) -> None:
-        """Leave a testament if there are results that nobody has heard; else leave nothing."""
-        results = [] if self._orphaned else self._nursery.unacknowledged()
-        if results:
-            self._record.write(address, results)
+    def _bequeath(self) -> bool:
+        """Leave the results that nobody has heard as a testament.
+
+        Whether it is kept: on a full disk the host stays until there is room.
+        """
+        results = self._unheard()
+        try:
+            if results:
+                self._record.write(self._address, results)
+        except OSError as error:
+            print(f"cannot leave {len(results)} results in {self._record.path}: {error.strerror}")  # noqa: T201 - the host's own log
+            return False
+        return True
+
+    def _unheard(self) -> list[Message]:
+        return [] if self._orphaned else self._nursery.unacknowledged()
+
+    def _depart(self) -> None:
+        """Leave nothing but the testament, if there is one."""
+        results = self._unheard()
         for connection in self._connections():
             connection.close()
-        self._record.remove(address, keep_record=bool(results))
+        self._record.remove(self._address, keep_record=bool(results))
         sys.stdout.flush()

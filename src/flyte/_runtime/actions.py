@@ -74,7 +74,7 @@ def trace_action(named: NamedCall, caller: TaskContext, outcome: Outcome) -> Act
         trace.start_time.CopyFrom(_timestamp(outcome.started_at))
     if outcome.ended_at is not None:
         trace.end_time.CopyFrom(_timestamp(outcome.ended_at))
-    trace.outputs.output_uri = place(caller, named, ERROR if outcome.error else OUTPUTS)
+    trace.outputs.output_uri = place_of_trace(caller, named, ERROR if outcome.error else OUTPUTS)
     action.trace.CopyFrom(trace)
     return action
 
@@ -89,6 +89,12 @@ def place(caller: TaskContext, named: NamedCall, file: str) -> str:
             "_U_RUN_BASE; the backend that started it does not support children",
         )
     return storage.join(caller.run_base_dir, named.action.name, file)
+
+
+def place_of_trace(caller: TaskContext, named: NamedCall, file: str) -> str:
+    """Address of what came of a traced call: apart for each attempt of its caller, so that an attempt that was given
+    up cannot write over what a later one has recorded."""
+    return place(caller, named, f"{caller.attempt_number + 1}/{file}")
 
 
 def _action(named: NamedCall, caller: TaskContext) -> Action:

@@ -34,7 +34,9 @@ async def unpack(bundle: CodeBundle, *, home: str | None, options: Mapping[str, 
         extract(await storage.read(bundle.tgz, settings=options), target, bundle.tgz)
         return target
     target = Path(home, "work", "bundles", _identity(bundle))
-    if not (target / _DONE).exists():
+    try:
+        os.utime(target / _DONE)  # the control plane removes what no task has begun with for long
+    except FileNotFoundError:
         _publish(await storage.read(bundle.tgz, settings=options), target, bundle.tgz)
     return target
 

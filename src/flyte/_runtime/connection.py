@@ -1,6 +1,7 @@
 """One action's connection to the control plane: client, informer and submitter."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
@@ -14,9 +15,12 @@ from flyteidl2.actions.actions_service_pb2 import (
 )
 from flyteidl2.workflow.state_service_pb2 import ActionUpdate
 
-from flyte import errors, storage
+from flyte import errors
 from flyte._client import ControlPlane
 from flyte._ids import ActionID
+from flyte._kit.absence import Absence
+from flyte._kit.backoff import Backoff
+from flyte._runtime import writing
 from flyte._runtime.informer import Informer
 from flyte._runtime.submitter import Submitter
 from flyte._wire import ids
@@ -25,12 +29,18 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_ENQUEUE_TIMEOUT_MS = 5_000
-_ABORT_SECONDS = 5.0
+_ANSWER_MS = 10_000
+"""How long one answer is waited for: a control plane that was stopped accepts connections and says nothing."""
+_ABORT_PAUSES = Backoff(base=0.2, factor=2, cap=5, jitter=0.3)
+_CLOSE_SECONDS = 5.0
+"""What the end of a task allows for what is still to be said."""
 
 
 class Connection:
     """What a parent needs of the control plane.  Made, used and closed on one event loop.
+
+    A control plane that is away, whether it refuses connections or is silent, is waited for: every
+    question is asked again until it is answered, for a day, with a line in the log every minute.
 
     The clients of `ControlPlane` are the seam for tests: any object with `actions` and `aclose()`
     will do.
@@ -41,9 +51,10 @@ class Connection:
     ) -> None:
         self._plane = plane
         self._storage_options = storage_options
-        self._submitter = Submitter(self._enqueue)
+        self._absence = Absence(f"the control plane at {plane.endpoint}", say=logger.warning)
+        self._submitter = Submitter(self._enqueue, absence=self._absence)
         watch = WatchForUpdatesRequest(parent_action_id=ids.action(parent))
-        self._informer = Informer(lambda: plane.actions.watch_for_updates(watch))
+        self._informer = Informer(lambda: plane.actions.watch_for_updates(watch), self._absence)
         self._running: set[asyncio.Task[Any]] = set()
         self._aborting: set[asyncio.Task[None]] = set()
 
@@ -75,7 +86,7 @@ class Connection:
         self._running.add(task)
         try:
             if await self.known(action.action_id.name) is None:
-                await storage.write(action.input_uri, inputs, settings=self._storage_options)
+                await writing.write(action.input_uri, inputs, settings=self._storage_options)
                 await self._asked(self.submit(action), action)
             return await self._asked(self._informer.terminal(action.action_id.name), action)
         finally:
@@ -86,9 +97,11 @@ class Connection:
         for running in self._running:
             running.cancel()
         if self._running:
-            await asyncio.wait(self._running, timeout=_ABORT_SECONDS)
+            await asyncio.wait(self._running, timeout=_CLOSE_SECONDS)
         if self._aborting:
-            await asyncio.wait(self._aborting)
+            _, unheard = await asyncio.wait(self._aborting, timeout=_CLOSE_SECONDS)
+            for aborting in unheard:
+                aborting.cancel()
         await self._informer.aclose()
         await self._plane.aclose()
 
@@ -103,18 +116,31 @@ class Connection:
             raise
 
     async def _enqueue(self, request: EnqueueRequest) -> EnqueueResponse:
-        return await self._plane.actions.enqueue(request, timeout_ms=_ENQUEUE_TIMEOUT_MS)
+        return await self._plane.actions.enqueue(request, timeout_ms=_ANSWER_MS)
 
     async def _abort(self, action: Action) -> None:
-        request = AbortRequest(
-            action_id=action.action_id, reason="the call was cancelled in the parent task"
-        )
+        """Tell the control plane that a child is not wanted any more, as soon as it listens."""
         try:
-            async with asyncio.timeout(_ABORT_SECONDS):
-                await self._plane.actions.abort(request)
-        except (errors.BaseRuntimeError, TimeoutError) as error:
+            await self._heard(
+                AbortRequest(
+                    action_id=action.action_id, reason="the call was cancelled in the parent task"
+                )
+            )
+        except (errors.BaseRuntimeError, asyncio.CancelledError) as error:
             logger.warning(
                 "child %s could not be aborted (%s); it ends with the run",
                 action.action_id.name,
-                error,
+                error or "the parent task ends",
             )
+
+    async def _heard(self, request: AbortRequest) -> None:
+        for pause in map(_ABORT_PAUSES.delay, itertools.count()):
+            try:
+                await self._plane.actions.abort(request, timeout_ms=_ANSWER_MS)
+            except errors.UnionRpcError as error:
+                if error.is_final:
+                    raise
+                self._absence.missed(error)
+            else:
+                return
+            await asyncio.sleep(pause)

@@ -8,6 +8,7 @@ from flyteidl2.actions.actions_service_pb2 import WatchForUpdatesResponse
 from flyteidl2.workflow.state_service_pb2 import ActionUpdate
 
 from flyte import errors
+from flyte._kit.absence import Absence
 from flyte._kit.backoff import Backoff
 from flyte._wire import statuses
 
@@ -17,11 +18,9 @@ Watch = Callable[[], AsyncIterator[WatchForUpdatesResponse]]
 """Opens the stream: a full snapshot, a sentinel, then every change."""
 
 _SLOW_SNAPSHOT_SECONDS = 5.0
-_QUIET_SECONDS = 60.0
+_QUIET_SECONDS = 20.0
 """Backends send a sentinel every few seconds; a stream that is silent for longer is dead."""
-_TRIES = 40
-_PAUSES = Backoff(base=0.1, factor=2, cap=30, jitter=0.3)
-_PERMANENT = frozenset({"not_found", "invalid_argument", "permission_denied", "unimplemented"})
+_PAUSES = Backoff(base=0.1, factor=2, cap=5, jitter=0.3)
 
 
 class Informer:
@@ -29,10 +28,15 @@ class Informer:
 
     There is no cursor: every stream begins with a full snapshot, so after a lost connection nothing
     has to be asked for.  Terminal phases are never left, whatever arrives late.
+
+    Args:
+        watch: opens the stream.
+        absence: how long a control plane that is away is waited for.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, absence: Absence | None = None) -> None:
         self._watch = watch
+        self._absence = absence or Absence("the control plane", say=logger.warning)
         self._updates: dict[str, ActionUpdate] = {}
         self._waiting: dict[str, asyncio.Future[ActionUpdate]] = {}
         self._snapshot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -96,11 +100,10 @@ class Informer:
         failures = 0
         while True:
             heard, error = await self._read_stream()
-            failures = 1 if heard else failures + 1
-            if failures >= _TRIES:
-                raise error
-            logger.info("the stream of updates is opened again: %s", error)
-            await asyncio.sleep(_PAUSES.delay(failures - 1))
+            failures = 0 if heard else failures + 1
+            self._absence.missed(error)
+            logger.debug("the stream of updates is opened again: %s", error)
+            await asyncio.sleep(_PAUSES.delay(failures))
 
     async def _read_stream(self) -> tuple[bool, errors.BaseRuntimeError]:
         """Read one stream to its end: whether it said anything, and why it ended."""
@@ -108,10 +111,13 @@ class Informer:
         try:
             async for response in _never_quiet(self._watch()):
                 heard = True
+                self._absence.answered()
                 self._receive(response)
-        except (errors.UnionRpcError, errors.ResourceExhaustedError) as error:
-            if error.code in _PERMANENT:
+        except errors.UnionRpcError as error:
+            if error.is_final:
                 raise
+            return heard, error
+        except errors.ResourceExhaustedError as error:
             return heard, error
         return heard, errors.UnionRpcError("unavailable", "the control plane ended the stream")
 

@@ -1,8 +1,8 @@
 """`LocalRuntime`: tasks in the caller's process, with a control plane's values and errors.
 
 Inputs and outputs go through their literals although nobody else reads them, so that what works
-here works there.  Traces are called again; nothing is kept but results of cached tasks, and the files
-that values are made of.
+here works there.  What was called and how it ended goes into the run's journal (`inprocess.journal`), from
+which a later run takes over what succeeded; within one run, another attempt calls everything again.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from flyte._runtime.caching.shelf import Scope as CacheScope
 from flyte._runtime.inprocess import limits
 from flyte._runtime.inprocess.boundary import Boundary, InFiles, InMemory
 from flyte._runtime.inprocess.budgets import Budget
+from flyte._runtime.inprocess.journal import Called
+from flyte._runtime.inprocess.steps import Steps
 from flyte._runtime.inprocess.variables import Variables
 from flyte._runtime.sequencer import Sequencer
 from flyte._task import AsyncFunctionTaskTemplate, TaskTemplate
@@ -63,6 +65,7 @@ class LocalRuntime:
         variables: the environment of the run.
         boundary: what lies between callers and tasks.
         cache: results of cached tasks.
+        steps: what is kept of the run, and taken over from an earlier one.
 
     Example:
         >>> LocalRuntime().run_root(train, {"folds": 3})
@@ -75,12 +78,14 @@ class LocalRuntime:
         variables: Variables | None = None,
         boundary: Boundary | None = None,
         cache: LocalCache | None = None,
+        steps: Steps | None = None,
     ) -> None:
         self._action = action or ActionID.create_random()
         self._sequencer = Sequencer(self._action)
         self._variables = variables or Variables()
         self._boundary: Boundary = boundary or InMemory()
         self._cache = cache or LocalCache()
+        self._steps = steps or Steps()
         self._traces: dict[Call, calls.NamedCall] = {}
         """Traced calls between `recall` and `record`."""
 
@@ -88,26 +93,37 @@ class LocalRuntime:
         """Run a task on the caller's loop, in a thread, or (`blocking`) in the calling thread."""
         carrier = self._boundary.carrier
         named = await calls.name_task(call, self._sequencer, carrier=carrier)
-        context = _child_context(_caller(), named.action, call.callee.name)
-        return await self._result(_task(call), named.inputs, context, blocking=call.blocking)
+        self._steps.asked(named)
+        caller = _caller()
+        context = _child_context(caller, named.action, call.callee.name)
+        step = _step(named, caller)
+        return await self._result(step, _task(call), named.inputs, context, blocking=call.blocking)
 
     async def recall(self, call: Call) -> Outcome | None:
-        """Nothing is known of earlier attempts; but the inputs must be such that they could be kept.
+        """The value that the run which is recovered has; earlier attempts of this one do not count.
 
         Raises:
-            flyte.errors.RuntimeDataValidationError: for an input that could not.
+            flyte.errors.RuntimeDataValidationError: for an input that could not be kept.
         """
         carrier = self._boundary.carrier
-        self._traces[call] = await calls.name_trace(call, self._sequencer, carrier=carrier)
-        return None
+        named = await calls.name_trace(call, self._sequencer, carrier=carrier)
+        self._steps.asked(named)
+        known = self._steps.taken(_step(named, _caller()), "trace")
+        if known is None:
+            self._traces[call] = named
+            return None
+        reader, interface = self._boundary.reader, call.callee.interface
+        return Outcome(value=await values.returned(interface, known, carrier=reader))
 
     async def record(self, call: Call, outcome: Outcome) -> None:
-        """A local process that dies takes its run along; but the value must be such that it could be kept.
+        """Keep the outcome of a traced call in the journal.
 
         Raises:
-            flyte.errors.RuntimeDataValidationError: for a value that could not.
+            flyte.errors.RuntimeDataValidationError: for a value that cannot be kept.
         """
-        await self._boundary.trace(_caller(), self._traces.pop(call), outcome)
+        caller, named = _caller(), self._traces.pop(call)
+        outputs = await self._boundary.trace(caller, named, outcome)
+        self._steps.traced(_step(named, caller), outcome, outputs)
 
     def run_root(
         self, task: TaskTemplate, arguments: Mapping[str, Any], **chosen: Unpack[Surroundings]
@@ -162,16 +178,34 @@ class LocalRuntime:
                 limit=task.max_inline_io_bytes,
                 carrier=self._boundary.carrier,
             )
+            self._steps.begin(str(context.action.run_name), task.name, inputs)
+            step = Called(ROOT_ACTION, "", task.name, "")
             try:
-                return await self._result(task, inputs, context, blocking=blocking)
+                return await self._result(step, task, inputs, context, blocking=blocking)
             finally:
                 _live.tell_local(context.run_base_dir)
 
     async def _result(
-        self, task: TaskTemplate, inputs: common_pb2.Inputs, context: TaskContext, *, blocking: bool
+        self,
+        step: Called,
+        task: TaskTemplate,
+        inputs: common_pb2.Inputs,
+        context: TaskContext,
+        *,
+        blocking: bool,
     ) -> Any:
         call = LocalCall(task, inputs, context, self._boundary.reader, blocking)
-        return await self._cache.result(call, partial(self._attempts, call))
+        known = self._steps.taken(step)
+        if known is not None:
+            return await call.value(known)
+        started_us = self._steps.called(step)
+        try:
+            outputs, value = await self._cache.result(call, partial(self._attempts, call))
+        except BaseException as error:
+            self._steps.failed(step, error, started_us)
+            raise
+        self._steps.succeeded(step, outputs, started_us)
+        return value
 
     async def _attempts(self, call: LocalCall, cache: LocalCache) -> common_pb2.Outputs:
         task, inputs, context, blocking = call.task, call.inputs, call.context, call.blocking
@@ -199,7 +233,7 @@ class LocalRuntime:
         task, inputs, context = call.task, call.inputs, call.context
         self._variables.want(task.env_vars or {})
         boundary, limit = self._boundary, task.max_inline_io_bytes
-        runtime = LocalRuntime(context.action, self._variables, boundary, cache)
+        runtime = LocalRuntime(context.action, self._variables, boundary, cache, self._steps)
         with entered(Scope(runtime=runtime, task=context)):
             arguments = await values.arguments(task.interface, inputs, carrier=boundary.reader)
             seconds, by_deadline = budget.seconds()
@@ -257,6 +291,11 @@ def _caller() -> TaskContext:
     if here is None:
         raise RuntimeError("a local call needs the scope of a running task; use run_root")
     return here.task
+
+
+def _step(named: calls.NamedCall, caller: TaskContext) -> Called:
+    call = named.call
+    return Called(named.action.name, caller.action.name, call.callee.name, call.group or "")
 
 
 def _root_context(task: TaskTemplate, chosen: Surroundings) -> TaskContext:

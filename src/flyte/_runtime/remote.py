@@ -12,16 +12,17 @@ from flyteidl2.actions.actions_service_pb2 import Action
 from flyteidl2.core.execution_pb2 import ContainerError
 from flyteidl2.workflow.state_service_pb2 import ActionUpdate
 
-from flyte import storage
 from flyte._client import ControlPlane
 from flyte._context import Call, Outcome, TaskContext, scope
 from flyte._kit import aio
-from flyte._runtime import actions, calls, carriers, results
+from flyte._runtime import actions, calls, carriers, results, writing
 from flyte._runtime.arguments import TaskArguments
 from flyte._runtime.connection import Connection
 from flyte._runtime.sequencer import Sequencer
 from flyte._wire import failures, statuses, values
 from flyte._wire.task_spec import SerializationContext
+from flyte.config import _read
+from flyte.storage import seals
 
 Connect = Callable[[], ControlPlane]
 
@@ -90,7 +91,7 @@ class RemoteRuntime:
     async def _call(self, call: Call) -> Any:
         named = await calls.name_task(call, self._sequencer, carrier=self._carrier)
         action = self._actions.build(named, _caller())
-        inputs = named.inputs.SerializeToString(deterministic=True)
+        inputs = seals.sealed(named.inputs.SerializeToString(deterministic=True))
         update = await self._join(self._run(action, inputs))
         return await results.of_task(update, call.callee.interface, self._options)
 
@@ -115,12 +116,12 @@ class RemoteRuntime:
         else:
             file, document = actions.ERROR, failures.error_document(outcome.error)
         await self._write(actions.place(caller, named, actions.INPUTS), named.inputs)
-        await self._write(actions.place(caller, named, file), document)
+        await self._write(actions.place_of_trace(caller, named, file), document)
         await self._join(self._submit(actions.trace_action(named, caller, outcome)))
 
     async def _write(self, uri: str, message: Any) -> None:
-        data = message.SerializeToString(deterministic=True)
-        await storage.write(uri, data, settings=self._options)
+        data = seals.sealed(message.SerializeToString(deterministic=True))
+        await writing.write(uri, data, settings=self._options)
 
     # --- across the threads
 
@@ -166,6 +167,7 @@ class RemoteRuntime:
             insecure=arguments.insecure,
             insecure_skip_verify=arguments.insecure_skip_verify,
             caller=arguments.action,
+            environment=_read.environment(),
         )
 
 

@@ -14,6 +14,7 @@ from flyte._phases import ActionPhase
 from flyte._runtime.actions import ERROR, OUTPUTS
 from flyte._runtime.carriers import StorageCarrier
 from flyte._wire import failures, statuses, values
+from flyte.storage import seals
 
 _SUCCEEDED = frozenset({phase_pb2.ACTION_PHASE_SUCCEEDED, phase_pb2.ACTION_PHASE_RECOVERED})
 
@@ -80,5 +81,6 @@ async def _stored_failure(
 
 
 async def _outputs(uri: str, interface: NativeInterface, options: Mapping[str, str]) -> Any:
-    outputs = common_pb2.Outputs.FromString(await storage.read(uri, settings=options))
+    content = seals.opened(await storage.read(uri, settings=options), uri)
+    outputs = common_pb2.Outputs.FromString(content)
     return await values.returned(interface, outputs, carrier=StorageCarrier("", options))

@@ -25,19 +25,21 @@ from flyte._context import (
     TaskContext,
     entered,
 )
-from flyte._kit import aio
-from flyte._runtime import actions, bundles, carriers, loader
+from flyte._kit import aio, signals
+from flyte._runtime import actions, bundles, carriers, loader, writing
 from flyte._runtime.arguments import TaskArguments
 from flyte._runtime.remote import RemoteRuntime
 from flyte._task import AsyncFunctionTaskTemplate, TaskTemplate
 from flyte._wire import failures, interfaces, values
 from flyte._wire.carriers import Carrier
 from flyte.report import _live
+from flyte.storage import seals
 
 logger = logging.getLogger(__name__)
 
 _NOT_THE_USERS = (str(Path(errors.__file__).parent), str(Path(asyncio.__file__).parent))
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+"""Exit codes of shells for programs that SIGINT and SIGTERM have ended; the control plane reads them so."""
 _FAILED_TO_REPORT = 1
 
 
@@ -61,26 +63,37 @@ def preload(arguments: TaskArguments) -> Path | None:
 def run(arguments: TaskArguments) -> int:
     """Perform one attempt.
 
+    SIGTERM, as an abort or a time limit sends it, does to the task what Ctrl-C does to a script: an
+    `async` task is cancelled, a plain function gets a KeyboardInterrupt where it is.  So it can clean
+    up in `finally`, until the grace period is over and SIGKILL comes.  A task that catches the one or
+    the other and returns has ended well, unless it was aborted or out of time.
+
     Returns:
         The exit code.  0 also when the task failed: then `error.pb` says why.  Anything else means
         that there is no answer at all, as after a crash.
     """
     runtime = RemoteRuntime(arguments)
     file, document = actions.OUTPUTS, b""
+    ending = signals.Ending()
     try:
-        try:
-            document = _perform(arguments, runtime)
-        finally:
-            runtime.close()
+        with signals.sigterm_interrupts() as ending:
+            try:
+                document = _perform(arguments, runtime)
+            finally:
+                runtime.close()
     except KeyboardInterrupt:
-        # Somebody at a terminal, not the task: nothing to report, and no verdict on the task.
-        return _INTERRUPTED
+        # Somebody outside, not the task: nothing to report, and no verdict on the task.
+        return _TERMINATED if ending.asked else _INTERRUPTED
     except BaseException as error:  # noqa: BLE001 - a process's edge: everything else is the task's failure
         _print(error)
         file, document = actions.ERROR, _serialized(failures.error_document(error))
     try:
         uri = storage.join(arguments.outputs_path, file)
-        _finish(storage.write(uri, document, settings=dict(arguments.storage_options)), uri)
+        writing.until_there_is_room(
+            lambda: _finish(
+                storage.write(uri, document, settings=dict(arguments.storage_options)), uri
+            )
+        )
     except errors.StorageError:
         logger.exception("the attempt has ended, but its result cannot be written")
         return _FAILED_TO_REPORT
@@ -119,7 +132,8 @@ def _code(
 def _perform(arguments: TaskArguments, runtime: RemoteRuntime) -> bytes:
     """Outputs of the attempt, ready to be written; raises what the task raised."""
     _, task = _load(arguments)
-    inputs = common_pb2.Inputs.FromString(_read(arguments.inputs, dict(arguments.storage_options)))
+    content = _read(arguments.inputs, dict(arguments.storage_options))
+    inputs = common_pb2.Inputs.FromString(seals.opened(content, arguments.inputs))
     context = _context(arguments, task, inputs)
     carrier = carriers.of_attempt(arguments)
     reported = _live.reported(context, dict(arguments.storage_options))
@@ -131,7 +145,7 @@ def _perform(arguments: TaskArguments, runtime: RemoteRuntime) -> bytes:
             outputs = aio.run_main(_outputs(task, returned, carrier))
         else:
             outputs = aio.run_main(_perform_async(task, inputs, carrier))
-    return _serialized(outputs)
+    return seals.sealed(_serialized(outputs))
 
 
 async def _perform_async(

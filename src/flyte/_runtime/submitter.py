@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from flyteidl2.actions.actions_service_pb2 import EnqueueRequest
 
 from flyte import errors
+from flyte._kit.absence import Absence
 from flyte._kit.backoff import Backoff
 
 logger = logging.getLogger(__name__)
@@ -14,11 +15,9 @@ logger = logging.getLogger(__name__)
 Enqueue = Callable[[EnqueueRequest], Awaitable[object]]
 
 CONCURRENCY = 32
-_TRIES = 100
-_PAUSES = Backoff(base=0.2, factor=2, cap=10, jitter=0.3)
+_PAUSES = Backoff(base=0.2, factor=2, cap=5, jitter=0.3)
 _SLOW_DOWN_PAUSES = Backoff(base=0.5, factor=1.5, cap=30, jitter=0.3)
 _ALREADY_THERE = "already_exists"
-_PERMANENT = frozenset({"aborted", "invalid_argument", "not_found"})
 
 
 class Submitter:
@@ -26,21 +25,29 @@ class Submitter:
 
     An action has one name for ever, so asking again is safe: "already exists" means that an earlier
     try arrived.
+
+    Args:
+        enqueue: asks once; it must give up by itself when no answer comes.
+        concurrency: how many questions are under way at once.
+        absence: how long a control plane that is away is waited for.
     """
 
-    def __init__(self, enqueue: Enqueue, concurrency: int = CONCURRENCY) -> None:
+    def __init__(
+        self, enqueue: Enqueue, concurrency: int = CONCURRENCY, absence: Absence | None = None
+    ) -> None:
         self._enqueue = enqueue
+        self._absence = absence or Absence("the control plane", say=logger.warning)
         self._slots = asyncio.Semaphore(concurrency)
 
     async def submit(self, request: EnqueueRequest) -> None:
         """Return once the control plane has the action.
 
-        Back-pressure (`ResourceExhaustedError`) is waited out however long it takes; other failures
-        are tried again a hundred times, which bridges a restart of the control plane.
+        Back-pressure (`ResourceExhaustedError`) is waited out however long it takes, and so is, for
+        a day, a control plane that is away: what the caller has done so far must not be lost with it.
 
         Raises:
-            flyte.errors.UnionRpcError: when the control plane refuses the action for good, or
-                cannot be reached.
+            flyte.errors.UnionRpcError: when the control plane refuses the action for good, or does
+                not come back.
         """
         failures = slowdowns = 0
         while True:
@@ -53,14 +60,15 @@ class Submitter:
             except errors.UnionRpcError as error:
                 if error.code == _ALREADY_THERE:
                     return
-                failures += 1
-                if error.code in _PERMANENT or failures >= _TRIES:
+                if error.is_final:
                     raise
-                logger.info(
-                    "action %s is submitted again: %s", request.action.action_id.name, error
-                )
-                pause = _PAUSES.delay(failures - 1)
+                self._absence.missed(error)
+                name = request.action.action_id.name
+                logger.debug("action %s is submitted again: %s", name, error)
+                pause = _PAUSES.delay(failures)
+                failures += 1
             else:
+                self._absence.answered()
                 return
             # Outside of the slot: whoever has to wait must not keep others from trying.
             await asyncio.sleep(pause)

@@ -1,9 +1,11 @@
 """How one run happens, as a message."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Literal
 
+from flyteidl2.common import identifier_pb2
+from flyteidl2.common import run_pb2 as relation_pb2
 from flyteidl2.core import literals_pb2
 from flyteidl2.task import run_pb2
 
@@ -13,6 +15,9 @@ _SCOPES = {
     "global": run_pb2.CACHE_LOOKUP_SCOPE_GLOBAL,
     "project-domain": run_pb2.CACHE_LOOKUP_SCOPE_PROJECT_DOMAIN,
 }
+
+_OF_ONE_RUN = ("run_start_time", "relation", "related_to", "recover")
+"""What a run that repeats another does not have from it."""
 
 
 def run_spec(  # noqa: PLR0913 - one parameter per option of a run
@@ -68,3 +73,44 @@ def run_spec(  # noqa: PLR0913 - one parameter per option of a run
     if service_account:
         spec.security_context.run_as.k8s_service_account = service_account
     return spec
+
+
+def again(before: run_pb2.RunSpec, now: run_pb2.RunSpec) -> run_pb2.RunSpec:
+    """The options of a run that repeats another: those of the earlier one, where nothing else is chosen now."""
+    spec, chosen = run_pb2.RunSpec(), run_pb2.RunSpec()
+    spec.CopyFrom(before)
+    chosen.CopyFrom(now)
+    for field in _OF_ONE_RUN:
+        spec.ClearField(field)
+    variables = {pair.key: pair.value for each in (before, now) for pair in each.envs.values}
+    chosen.ClearField("envs")
+    if not now.overwrite_cache and now.cache_config.cache_lookup_scope == _SCOPES["global"]:
+        chosen.ClearField("cache_config")  # the default: nobody chose it
+    spec.MergeFrom(chosen)
+    del spec.envs.values[:]
+    spec.envs.values.extend(
+        literals_pb2.KeyValuePair(key=key, value=value) for key, value in variables.items()
+    )
+    return spec
+
+
+def relate(
+    spec: run_pb2.RunSpec,
+    run: identifier_pb2.RunIdentifier,
+    *,
+    recovers: bool,
+    forced: Collection[str] = (),
+) -> None:
+    """Say of which run this one is a rerun, or which it recovers.
+
+    Args:
+        spec: of the new run; changed.
+        run: the earlier one.
+        recovers: take over what succeeded in it.
+        forced: names of actions that are executed all the same.
+    """
+    spec.relation.related_to.CopyFrom(run)
+    spec.relation.relation_type = relation_pb2.RELATION_TYPE_RERUN
+    if recovers:
+        spec.relation.relation_type = relation_pb2.RELATION_TYPE_RECOVER
+        spec.recover.CopyFrom(run_pb2.Recover(force_rerun_actions=forced))

@@ -3,13 +3,20 @@
 import click
 
 from flyte._runtime.caching import shelf
-from flyte.cli import options
+from flyte.cli import options, storage
+from flyte.cli.limits import commands
 from flyte.cli.render import Table
 
 
 @click.group()
 def delete() -> None:
     """Delete what is no longer wanted."""
+
+
+delete.add_command(storage.delete_run)
+
+
+delete.add_command(commands.delete_limit)
 
 
 @delete.command("local-cache")

@@ -8,7 +8,8 @@ import click
 from flyte._ids import ROOT_ACTION
 from flyte._kit import aio
 from flyte._phases import ActionPhase
-from flyte.cli import logs, options, session, tables
+from flyte.cli import logs, options, session, storage, tables
+from flyte.cli.limits import commands, explained
 from flyte.cli.render import Table
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails, TimeFilter, User
 
@@ -83,10 +84,15 @@ def get_action(
         document = details.to_dict()
         if decision is not None and decision.is_about_cache:
             document["cache"] = decision.to_dict()
-        root.show(tables.action(details, decision), document)
+        told = details.explain() or {}
+        document["budgets"], document["waits"] = told.get("budgets"), told.get("waits")
+        document["set_aside"] = told.get("set_aside", [])
+        root.show(tables.action(details, decision, explained.budgets(told)), document)
         return
     actions = list(Action.listall(for_run_name=run_name, in_phase=in_phase or None))
     root.show(tables.actions(actions), [action.to_dict() for action in actions])
+    for line in commands.set_aside(run_name):
+        click.echo(line, err=True)
 
 
 @get.command("io")
@@ -158,6 +164,8 @@ def get_config(root: options.RootOptions) -> None:
 
 
 get.add_command(logs.get_logs)
+get.add_command(commands.get_limit)
+get.add_command(storage.get_storage)
 
 
 def _between(after: datetime | None, before: datetime | None) -> TimeFilter | None:

@@ -24,9 +24,12 @@ COMMANDS = {
     "create": ("flyte.cli.create", "Make a configuration file or a project."),
     "delete": ("flyte.cli.delete", "Delete what is no longer wanted."),
     "get": ("flyte.cli.get", "Show runs, actions, inputs and outputs, logs, projects."),
+    "rerun": ("flyte.cli.rerun.command", "Start a run again, or go on from what succeeded in it."),
     "run": ("flyte.cli.run.command", "Run a task of a Python file."),
     "start": ("flyte.cli.server", "Start the control plane of this machine."),
     "stop": ("flyte.cli.server", "Stop the control plane of this machine."),
+    "test": ("flyte.cli.crash.command", "Try your own tasks: what does a crash do to them?"),
+    "update": ("flyte.cli.limits.commands", "Change what the control plane keeps to."),
     "whoami": ("flyte.cli.whoami", "Show who the control plane takes you for."),
 }
 """Name of a command: the module that defines it, and its line in `flyte --help`."""

@@ -160,3 +160,19 @@ scope_options = _stack(
     click.option("-d", "--domain", help="Domain; else the configured one."),
 )
 """Whose runs: accepted by every command that talks to a control plane."""
+
+new_run_options = _stack(
+    click.option(
+        *("-e", "--env", "env_vars"),
+        multiple=True,
+        type=KeyValue(),
+        help="Environment variable of every task; may be given several times.",
+    ),
+    click.option(
+        *("--label", "labels"),
+        multiple=True,
+        type=KeyValue(),
+        help="Label of the run; may be given several times.",
+    ),
+)
+"""What every command can say of the run that it starts."""

@@ -116,11 +116,12 @@ def complaint(failed: "FailedAction") -> str:
 
 
 def summary(snapshot: "Snapshot") -> str:
-    """A run in one line: `12 of 25 actions done, 1 failed`."""
+    """A run in one line: `12 of 25 actions done, 1 failed, 3 aborting`."""
     phases = ((phase, n) for row in snapshot.counts.values() for phase, n in row.items())
     failed = sum(number for phase, number in phases if phase in _BAD)
     done = f"{snapshot.ended} of {snapshot.total} actions done"
-    return f"{done}, {failed} failed" if failed else done
+    ending = [f"{number} {kind}" for kind, number in snapshot.endings.items()]
+    return ", ".join([done, *([f"{failed} failed"] if failed else []), *ending])
 
 
 def as_json(document: Any, *, compact: bool = False) -> str:

@@ -8,6 +8,7 @@ from flyteidl2.core import catalog_pb2
 
 from flyte import storage
 from flyte._kit import clock, optional
+from flyte._wire import origins
 from flyte._wire.caching.decisions import CacheDecision
 from flyte.cli.render import Table, duration, first_line, moment, size
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails
@@ -28,7 +29,7 @@ def runs(found: Iterable[Run]) -> Table:
         (
             run.name,
             run.action.task_name or "",
-            str(run.action.phase),
+            run.action.state,
             moment(run.action.start_time),
             duration(_took(run.action)),
         )
@@ -42,7 +43,10 @@ def run(details: RunDetails) -> Table:
     labels = ", ".join(
         f"{key}={value}" for key, value in details.pb2.run_spec.labels.values.items()
     )
-    return _facts(("run", details.name), *_about(details.action_details), ("labels", labels))
+    earlier = origins.told(details.action_details)
+    return _facts(
+        ("run", details.name), *_about(details.action_details), earlier, ("labels", labels)
+    )
 
 
 def actions(found: Iterable[Action]) -> Table:
@@ -51,7 +55,7 @@ def actions(found: Iterable[Action]) -> Table:
         (
             "  " * depth + (action.task_name or action.name),
             action.name,
-            str(action.phase),
+            action.state,
             str(action.pb2.status.attempts or ""),
             _cache(action),
             moment(action.start_time),
@@ -63,12 +67,17 @@ def actions(found: Iterable[Action]) -> Table:
     return Table(columns, rows, when_empty="the run has no such actions")
 
 
-def action(details: ActionDetails, decision: CacheDecision | None = None) -> Table:
+def action(
+    details: ActionDetails,
+    decision: CacheDecision | None = None,
+    budgets: Iterable[tuple[str, str]] = (),
+) -> Table:
     """Everything about one action.
 
     Args:
         details: the action.
         decision: why the cache had a result or none; without it only that it had one.
+        budgets: what it has left of its retries, and what it waits for (`limits.explained`).
     """
     cache = _CACHE.get(details.cache_status, "")
     if decision is not None:
@@ -77,7 +86,10 @@ def action(details: ActionDetails, decision: CacheDecision | None = None) -> Tab
         ("action", details.name),
         ("parent", details.parent_name or ""),
         *_about(details),
+        origins.told(details),
+        ("outputs of", origins.recovered_from(details)),
         ("cache", cache),
+        *budgets,
     )
 
 
@@ -114,12 +126,21 @@ def _facts(*pairs: tuple[str, str]) -> Table:
 def _about(details: ActionDetails) -> Sequence[tuple[str, str]]:
     return (
         ("task", details.task_name or ""),
-        ("phase", str(details.phase)),
+        ("phase", _phase(details)),
         ("attempts", str(details.attempts)),
         ("started", moment(details.start_time)),
         ("took", duration(details.runtime)),
         ("error", first_line(_why(details))),
     )
+
+
+def _phase(details: ActionDetails) -> str:
+    """The phase; of an action that is being ended, with why and since when."""
+    ending = details.ending
+    if ending is None:
+        return str(details.phase)
+    since = f", since {moment(ending.since)}" if ending.since else ""
+    return f"{ending}{since}; its processes are being ended"
 
 
 def _why(details: ActionDetails) -> str:

@@ -136,7 +136,10 @@ class Action(ActionRecord):
 
     @syncify
     async def abort(self, reason: str = "Manually aborted from the SDK.") -> None:
-        """Stop the action and everything that it called; one that has ended stays as it is."""
+        """Stop the action and everything that it called; one that has ended or is being aborted stays as it is.
+
+        After the answer nothing new below it starts; until its last process is gone it is `aborting`.  See `Run.abort`.
+        """
         plane = await _session.current().control_plane()
         with named(f"action {self.run_name}/{self.name}", "list runs with: flyte get run"):
             await plane.runs.abort_action(
@@ -196,12 +199,12 @@ class Action(ActionRecord):
 @syncify
 async def wait_until(action: Action, *, quiet: bool, wait_for: WaitFor) -> None:
     """Follow an action until it is what `wait_for` says; changes of phase are logged unless `quiet`."""
-    before: ActionPhase | None = None
+    before = ""
     async with _watching.closing(action.watch.aio(wait_for=wait_for)) as changes:
         async for details in changes:
-            if not quiet and details.phase is not before:
-                _log.info("%s/%s is %s", details.run_name, details.name, details.phase)
-            before = details.phase
+            if not quiet and details.state != before:
+                _log.info("%s/%s is %s", details.run_name, details.name, details.state)
+            before = details.state
 
 
 async def of_run(

@@ -153,6 +153,24 @@ class ActionDetails(ActionRecord):
         return catalog_pb2.CatalogCacheStatus.Name(self.pb2.status.cache_status)
 
     @syncify
+    async def explain(self) -> dict[str, Any] | None:
+        """Budgets, the cause of every failed attempt, and what it waits for, as plain values.
+
+        None if the control plane does not tell.
+
+        Example:
+            >>> details.explain()["budgets"]
+            {'user': {'failures': 1, 'allowed': 2}, 'system': {'failures': 0, 'allowed': 3}}
+        """
+        plane = await _session.current().control_plane()
+        try:
+            return await plane.own("ActionService", "Explain", self._asked())
+        except errors.UnionRpcError as error:
+            if error.code == "unimplemented":
+                return None
+            raise
+
+    @syncify
     async def cache_decision(self) -> CacheDecision | None:
         """Why it took an earlier result, or which part of its key kept it from finding one.
 
@@ -163,14 +181,17 @@ class ActionDetails(ActionRecord):
             miss: code and input rate changed since r1/a0
         """
         plane = await _session.current().control_plane()
-        run = self.pb2.id.run
-        asked = {"project": run.project, "domain": run.domain, "run": run.name, "action": self.name}
         try:
-            return CacheDecision.of(await plane.own("CacheService", "Explain", asked))
+            return CacheDecision.of(await plane.own("CacheService", "Explain", self._asked()))
         except errors.UnionRpcError as error:
             if error.code != "unimplemented":
                 raise
             return None
+
+    def _asked(self) -> dict[str, str]:
+        """Which action, for the services that tell more of it."""
+        run = self.pb2.id.run
+        return {"project": run.project, "domain": run.domain, "run": run.name, "action": self.name}
 
     @property
     def error_info(self) -> run_definition_pb2.ErrorInfo | None:

@@ -17,7 +17,8 @@ class LocalRun:
     """A finished run in this process: what `flyte.run` gives in local mode, with the methods of `remote.Run`.
 
     It exists only if the task succeeded: a failure is raised by `flyte.run` at once, where a debugger can look at it.
-    Nothing is recorded, so there are no actions and no logs to look up; the task printed where the caller prints.
+    There are no actions and no logs to look up; the task printed where the caller prints.  What was called, and how it
+    ended, stands in the run's journal, so that `flyte.rerun(name, recover=True)` can go on from it.
     """
 
     name: str

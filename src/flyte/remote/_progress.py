@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flyteidl2.common import identifier_pb2
 from flyteidl2.workflow import run_service_pb2
@@ -48,6 +48,8 @@ class Snapshot:
     """By task name, in the order in which the tasks were first called; then by phase."""
     failures: tuple[FailedAction, ...]
     """Those that the snapshots before this one did not have."""
+    endings: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many actions are being ended: `aborting`, `timing out`."""
 
     @property
     def total(self) -> int:
@@ -91,7 +93,8 @@ async def snapshots(run: str | identifier_pb2.RunIdentifier) -> AsyncIterator[Sn
             except (StopAsyncIteration, TimeoutError):
                 return
             failed = seen.take(changed)
-            yield Snapshot(run_id.name, seen.phase, seen.counts(), await _causes(failed))
+            causes = await _causes(failed)
+            yield Snapshot(run_id.name, seen.phase, seen.counts(), causes, seen.endings())
 
 
 async def changed_actions(run_id: identifier_pb2.RunIdentifier) -> AsyncIterator[list[Action]]:
@@ -133,6 +136,10 @@ class _Seen:
         for action in self._actions.values():
             counts.setdefault(action.task_name or action.name, Counter())[action.phase] += 1
         return {task: dict(by_phase) for task, by_phase in counts.items()}
+
+    def endings(self) -> dict[str, int]:
+        alive = (action for action in self._actions.values() if not action.done())
+        return dict(Counter(action.state for action in alive if action.ending is not None))
 
 
 async def _causes(failed: list[Action]) -> tuple[FailedAction, ...]:

@@ -10,6 +10,7 @@ from flyte import _session, errors
 from flyte._ids import ROOT_ACTION, ActionID
 from flyte._phases import ActionPhase
 from flyte._wire import ids, statuses
+from flyte._wire.statuses import ABORTING, Ending
 from flyte.remote._common import ToJSONMixin
 
 
@@ -69,9 +70,38 @@ class ActionRecord(ToJSONMixin):
         """When the action started."""
         return moment(self.pb2.status.start_time)
 
+    @property
+    def ending(self) -> Ending | None:
+        """Who or what ends the action, while something of it may still be alive; None at all other times.
+
+        From the answer to an abort on nothing new starts; the phase becomes `aborted` when no process is left.
+        """
+        return statuses.ending(self.pb2.status)
+
+    @property
+    def aborting(self) -> str | None:
+        """Why the action is being aborted; None when it is not, or not any more."""
+        ending = self.ending
+        return ending.reason if ending is not None and ending.kind == ABORTING else None
+
+    @property
+    def state(self) -> str:
+        """The phase in words; `aborting` or `timing out` while the action is being ended."""
+        ending = self.ending
+        return ending.kind if ending else str(self.phase)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The message behind the handle, in plain values; with `ending` while the action is being ended."""
+        return document(super().to_dict(), self.ending)
+
     def done(self) -> bool:
         """Whether the action has ended, well or badly."""
         return self.phase.is_terminal
+
+
+def document(message: dict[str, Any], ending: Ending | None) -> dict[str, Any]:
+    """A message in plain values with what the message has no field for."""
+    return {**message, "ending": ending.to_dict()} if ending else message
 
 
 def moment(stamp: Timestamp) -> datetime:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from flyteidl2.common import list_pb2, phase_pb2
 from flyteidl2.core import literals_pb2
@@ -19,6 +19,7 @@ from flyte.remote._common import ToJSONMixin, named
 from flyte.remote._data import ActionInputs, ActionOutputs
 from flyte.remote._details import ActionDetails
 from flyte.remote._listing import SortBy, TimeFilter
+from flyte.remote._record import document
 from flyte.remote._run_details import RunDetails
 from flyte.syncify import syncify
 
@@ -138,6 +139,20 @@ class Run(ToJSONMixin):
         base = _session.current().base_url
         return f"{base}/v2/domain/{run.domain}/project/{run.project}/runs/{run.name}"
 
+    @property
+    def state(self) -> str:
+        """The phase in words; `aborting` or `timing out` while the run is being ended."""
+        return self.action.state
+
+    @property
+    def aborting(self) -> str | None:
+        """Why the run is being aborted; None when it is not, or not any more."""
+        return self.action.aborting
+
+    def to_dict(self) -> dict[str, Any]:
+        """The message behind the handle, in plain values; with `ending` while the run is being ended."""
+        return document(super().to_dict(), self.action.ending)
+
     def done(self) -> bool:
         """Whether the run has ended, well or badly, as far as this handle knows."""
         return self.action.done()
@@ -229,7 +244,13 @@ class Run(ToJSONMixin):
 
     @syncify
     async def abort(self, reason: str = "Manually aborted from the SDK api.") -> None:
-        """Stop the run and all its actions; one that has ended stays as it is."""
+        """Stop the run and all its actions; one that has ended or is being aborted stays as it is.
+
+        After the answer nothing new of the run starts.  Its processes get SIGTERM (an `async` task is cancelled, a
+        plain function gets a KeyboardInterrupt), and SIGKILL after the grace period of the control plane (10 s,
+        FLYTE_SERVER_GRACE_SECONDS).  Until the last one is gone the run is being ended (see `aborting`, `state`); then
+        its phase is `aborted`, and `wait()` returns.
+        """
         plane = await _session.current().control_plane()
         with named(f"run {self.name}", "list runs with: flyte get run"):
             await plane.runs.abort_run(

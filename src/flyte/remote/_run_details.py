@@ -1,6 +1,7 @@
 """The full record of a run: its settings, and the record of its first action."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from flyteidl2.common import identifier_pb2
 from flyteidl2.core import literals_pb2
@@ -10,7 +11,7 @@ from flyte import _session, errors
 from flyte.remote._common import ToJSONMixin, named
 from flyte.remote._data import ActionInputs, ActionOutputs
 from flyte.remote._details import ActionDetails
-from flyte.remote._record import identifier
+from flyte.remote._record import document, identifier
 from flyte.syncify import syncify
 
 
@@ -71,6 +72,10 @@ class RunDetails(ToJSONMixin):
     def action_id(self) -> identifier_pb2.ActionIdentifier:
         """Identifier of the run's first action."""
         return self.action_details.action_id
+
+    def to_dict(self) -> dict[str, Any]:
+        """The message behind the handle, in plain values; with `ending` while the run is being ended."""
+        return document(super().to_dict(), self.action_details.ending)
 
     def done(self) -> bool:
         """Whether the run has ended, well or badly."""

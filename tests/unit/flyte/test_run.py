@@ -339,8 +339,24 @@ class TestRemote:
             flyte.run(half, "three")
         assert plane.asked == []
 
+    def test_a_chosen_name_is_ours_when_only_the_answer_was_lost(self, plane: FakePlane) -> None:
+        """The control plane was killed after the commit: what it has is what we sent."""
+
+        def stored(request: object) -> run_service_pb2.GetRunDetailsResponse:
+            (created,) = plane.requests("create_run")
+            found = run_service_pb2.GetRunDetailsResponse()
+            found.details.run_spec.CopyFrom(created.run_spec)
+            found.details.action.id.run.CopyFrom(created.run_id)
+            return found
+
+        plane.answers["create_run"].clear()
+        plane.answer("create_run", gone("already_exists"))
+        plane.answer("get_run_details", stored)
+        assert flyte.with_runcontext(name="mine").run(half, 1).name == "mine"
+
     def test_a_name_that_is_taken_is_named(self, plane: FakePlane) -> None:
         plane.answers["create_run"].clear()
         plane.answer("create_run", gone("already_exists"))
+        plane.answer("get_run_details", run_service_pb2.GetRunDetailsResponse())
         with pytest.raises(errors.DefinitionError, match="run named 'mine' exists already in p/d"):
             flyte.with_runcontext(name="mine").run(half, 1)

@@ -67,9 +67,11 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the cache said: a value, or why there is none."""
+    """What the cache said: outputs and their value, or why there are none."""
 
     decision: CacheDecision
+    outputs: common_pb2.Outputs | None = None
+    """Those of a hit."""
     value: Any = None
     replaces: bool = True
     """Whether the new result takes the place of one that is there."""
@@ -93,27 +95,28 @@ class LocalCache:
     )
     """By identity of the task, which is kept beside it; made once in a run."""
 
-    async def result(self, call: LocalCall, perform: Perform) -> Any:
-        """The value of a call: of an earlier one if the cache has it, else by `perform`, which gets the cache for the
-        calls below."""
+    async def result(self, call: LocalCall, perform: Perform) -> tuple[common_pb2.Outputs, Any]:
+        """The outputs of a call, and its value: of an earlier one if the cache has it, else by `perform`, which gets
+        the cache for the calls below."""
         question = self._question(call)
         if question is None:
-            return await call.value(await perform(self))
+            outputs = await perform(self)
+            return outputs, await call.value(outputs)
         answer = await _ask(question)
         turn = None if answer.decision.is_hit else await self._turn(question)
         try:
             if turn is not None:
                 answer = await _ask(question)  # somebody may have been faster
             _tell(call, answer.decision)
-            if answer.decision.is_hit:
-                return answer.value
+            if answer.outputs is not None:
+                return answer.outputs, answer.value
             below = self if turn is None else replace(self, above=(*self.above, turn))
             outputs = await perform(below)
             await _keep(question, outputs, replaces=answer.replaces)
         finally:
             if turn is not None:
                 turn.release()
-        return await call.value(outputs)
+        return outputs, await call.value(outputs)
 
     async def _turn(self, question: _Question) -> Turn | None:
         if not question.template.metadata.cache_serializable or question.overwritten_by:
@@ -178,7 +181,7 @@ async def _hit(call: LocalCall, kept: Kept) -> _Answer | None:
         )
         return None
     decision = CacheDecision(decisions.HIT, source=kept.source, age=kept.age())
-    return _Answer(decision, value)
+    return _Answer(decision, kept.outputs, value)
 
 
 async def _keep(question: _Question, outputs: common_pb2.Outputs, *, replaces: bool) -> None:

@@ -7,9 +7,11 @@ where it is, below `$FLYTE_HOME/local`; a result whose data is gone counts as no
 
 import json
 import logging
+import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,7 +117,33 @@ async def load(path: Path, *, home: Path) -> Kept | None:
     if gone is not None:
         logger.warning("the cached result %s is made again: %s is gone", path, gone)
         return None
+    _note_use(path)
     return kept
+
+
+def results(home: Path) -> Iterator[Path]:
+    """The files of all results."""
+    for path in (home / FOLDER).glob("*/*/*/*"):
+        if _KEY.fullmatch(path.name):
+            yield path
+
+
+def referred(home: Path) -> set[Path]:
+    """Files and folders to which results refer; what cannot be read refers to nothing."""
+    found: set[Path] = set()
+    for path in results(home):
+        try:
+            outputs = _parsed(path.read_bytes()).outputs
+        except (OSError, ValueError, KeyError, TypeError, DecodeError):
+            continue
+        found.update(references.paths(outputs, below=str(home)))
+    return found
+
+
+def _note_use(path: Path) -> None:
+    """When a result was used last is the time at which its file was read: not every file system notes it."""
+    with suppress(OSError):
+        os.utime(path, (clock.now().timestamp(), path.stat().st_mtime))
 
 
 async def save(
@@ -145,7 +173,7 @@ async def explain_miss(shelf: Shelf, parts: dict[str, Any]) -> CacheDecision:
 def clear(home: Path | None = None) -> int:
     """Forget all results of local runs; gives how many there were.  Calls that go on are not disturbed."""
     root = (home or _read.flyte_home()) / FOLDER
-    count = sum(1 for path in root.glob("*/*/*/*") if _KEY.fullmatch(path.name))
+    count = sum(1 for _ in results(root.parent))
     shutil.rmtree(root, ignore_errors=True)
     return count
 

@@ -37,8 +37,13 @@ class Boundary(Protocol):
         """The failure of an attempt, as its caller sees it."""
         ...
 
-    async def trace(self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome) -> None:
+    async def trace(
+        self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome
+    ) -> common_pb2.Outputs | None:
         """Keep a traced call.
+
+        Returns:
+            Its outputs; None if it failed.
 
         Raises:
             flyte.errors.RuntimeDataValidationError: for a value that could not be kept.
@@ -63,9 +68,12 @@ class InMemory:
     async def failure(self, context: TaskContext, error: BaseException) -> errors.BaseRuntimeError:
         return calls.as_seen_by_caller(error)
 
-    async def trace(self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome) -> None:
-        if outcome.error is None:
-            await values.outputs(named.call.callee.interface, outcome.value)
+    async def trace(
+        self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome
+    ) -> common_pb2.Outputs | None:
+        if outcome.error is not None:
+            return None
+        return await values.outputs(named.call.callee.interface, outcome.value)
 
 
 class InFiles:
@@ -93,15 +101,18 @@ class InFiles:
     async def failure(self, context: TaskContext, error: BaseException) -> errors.BaseRuntimeError:
         return await self._failure(storage.join(context.output_path, actions.ERROR), error)
 
-    async def trace(self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome) -> None:
+    async def trace(
+        self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome
+    ) -> common_pb2.Outputs | None:
         await _through(actions.place(caller, named, actions.INPUTS), named.inputs)
         if outcome.error is not None:
             await self._failure(actions.place(caller, named, actions.ERROR), outcome.error)
-            return
+            return None
         interface = named.call.callee.interface
         outputs = await values.outputs(interface, outcome.value, carrier=self.carrier)
         again = await _through(actions.place(caller, named, actions.OUTPUTS), outputs)
         await values.returned(interface, again, carrier=self.reader)
+        return again
 
     async def _failure(self, uri: str, error: BaseException) -> errors.BaseRuntimeError:
         document = await _through(uri, failures.error_document(error))

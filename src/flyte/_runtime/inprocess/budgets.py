@@ -21,6 +21,7 @@ class Budget:
     strategy: RetryStrategy
     time: Timeout
     started: float
+    attempt_started: float = 0.0
     user_failures: int = 0
     system_failures: int = 0
 
@@ -31,7 +32,16 @@ class Budget:
         return cls(task.name, strategy, time, clock.monotonic())
 
     def pause(self, failure: errors.ErrorCode) -> float | None:
-        """Seconds until the next attempt, or None when there is none."""
+        """Seconds until the next attempt, or None when there is none.
+
+        Not longer than until the deadline: the next attempt, which then does not start, tells of it.
+        """
+        pause, deadline = self._pause(failure), _seconds(self.time.deadline)
+        if pause is None or deadline is None:
+            return pause
+        return max(0.0, min(pause, self.started + deadline - clock.monotonic()))
+
+    def _pause(self, failure: errors.ErrorCode) -> float | None:
         if not failure.recoverable or failure.code == "DeadlineExceeded":
             return None
         if failure.kind == "system":
@@ -46,6 +56,7 @@ class Budget:
 
     def seconds(self) -> tuple[float | None, bool]:
         """How long the next attempt may take, and whether that is because of the deadline."""
+        self.attempt_started = clock.monotonic()
         runtime, deadline = _seconds(self.time.max_runtime), _seconds(self.time.deadline)
         if deadline is None:
             return runtime, False
@@ -56,11 +67,12 @@ class Budget:
         """The error for an attempt (0 for the first) whose time was over."""
         if by_deadline:
             return errors.DeadlineExceededError(
-                f"{self.task_name} was not done {_seconds(self.time.deadline):g} s after its "
-                "creation, which is its deadline over all attempts."
+                f"{self.task_name} was not done {clock.monotonic() - self.started:.1f} s after its "
+                f"creation; its deadline over all attempts is {_seconds(self.time.deadline):g} s."
             )
         return errors.MaxRuntimeExceededError(
-            f"Attempt {attempt_number + 1} of {self.task_name} ran longer than its max_runtime of "
+            f"Attempt {attempt_number + 1} of {self.task_name} ran for "
+            f"{clock.monotonic() - self.attempt_started:.1f} s, longer than its max_runtime of "
             f"{_seconds(self.time.max_runtime):g} s; raise it or make the task faster."
         )
 

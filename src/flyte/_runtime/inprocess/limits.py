@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from flyte._kit import clock
+
 T = TypeVar("T")
 
 
@@ -16,18 +18,25 @@ class LimitHitError(Exception):
 async def awaited(body: Coroutine[Any, Any, T], seconds: float | None) -> T:
     """Await `body`, and cancel it when its time is over.
 
-    A body that swallows its cancellation cannot be stopped; it is waited for.
+    A body that swallows its cancellation, or blocks its loop, cannot be stopped; it is waited for, and what it gives
+    comes too late all the same.
     """
     if seconds is None:
         return await body
-    limit = asyncio.timeout(seconds)
+    if seconds <= 0:
+        body.close()
+        raise LimitHitError
+    limit, began = asyncio.timeout(seconds), clock.monotonic()
     try:
         async with limit:
-            return await body
+            result = await body
     except TimeoutError as error:
         if limit.expired():
             raise LimitHitError from error
         raise
+    if clock.monotonic() - began > seconds:
+        raise LimitHitError
+    return result
 
 
 async def in_thread(body: Callable[[], T], seconds: float | None) -> T:
@@ -38,6 +47,8 @@ async def in_thread(body: Callable[[], T], seconds: float | None) -> T:
     """
     if seconds is None:
         return await asyncio.to_thread(body)
+    if seconds <= 0:
+        raise LimitHitError
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
@@ -57,6 +68,8 @@ def inline(body: Callable[[], T], seconds: float | None) -> T:
     """
     if seconds is None:
         return body()
+    if seconds <= 0:
+        raise LimitHitError
     watchdog = _Watchdog(seconds)
     try:
         return watchdog.watch(body)

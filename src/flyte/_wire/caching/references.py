@@ -15,6 +15,20 @@ from flyte.types._nodes import trees
 Literal = literals_pb2.Literal
 
 
+def paths(outputs: common_pb2.Outputs, *, below: str) -> Iterator[Path]:
+    """The files and folders to which outputs refer.
+
+    Args:
+        outputs: the values.
+        below: see `missing`.
+    """
+    for named in outputs.literals:
+        for uri in _addresses(named.value, below):
+            path = storage.local_path(uri)
+            if path is not None:
+                yield path
+
+
 def missing(outputs: common_pb2.Outputs, *, below: str) -> str | None:
     """The first file or folder to which outputs refer and that is gone; None if all are there.
 

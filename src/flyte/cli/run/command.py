@@ -1,6 +1,6 @@
 """`flyte run FILE TASK --input value`: a file's tasks as commands, their inputs as options."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,11 @@ class Tasks(click.Group):
         task = tasks.get(cmd_name) or by_full_name.get(cmd_name)
         if task is None:
             raise click.UsageError(_no_such_task(self._file, cmd_name, list(tasks)), ctx)
-        return TaskCommand(cmd_name, task, script)
+        return self.task_command(cmd_name, task, script)
+
+    def task_command(self, name: str, task: TaskTemplate, script: Script) -> "TaskCommand":
+        """The command of one task."""
+        return TaskCommand(name, task, script)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         tasks = self._script().tasks().items()
@@ -69,6 +73,9 @@ class Tasks(click.Group):
 class TaskCommand(click.Command):
     """`flyte run FILE TASK`: the task's inputs are options."""
 
+    verb = "flyte run"
+    """Whose options stand before the file."""
+
     def __init__(self, name: str, task: TaskTemplate, script: Script) -> None:
         interface = task.native_interface
         super().__init__(
@@ -77,32 +84,37 @@ class TaskCommand(click.Command):
             help=interface.docstring or f"Run {task.name}.",
             context_settings={"token_normalize_func": params.normalised},
         )
-        self._task, self._script = task, script
+        self.task, self.script = task, script
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            name = error.option_name
-            if any(name in (*param.opts, *param.secondary_opts) for param in run.params):
-                file = ctx.parent.info_name if ctx.parent else "FILE"
+            name, file = error.option_name, ctx.parent
+            verb = file.parent.command if file and file.parent else run
+            if any(name in (*param.opts, *param.secondary_opts) for param in verb.params):
+                shown = file.info_name if file else "FILE"
                 raise click.UsageError(
-                    f"{name} is an option of `flyte run`; "
-                    f"write it before the file: flyte run {name} … {file} {self.name}",
+                    f"{name} is an option of `{self.verb}`; "
+                    f"write it before the file: {self.verb} {name} … {shown} {self.name}",
                     ctx,
                 ) from error
             raise
 
     def invoke(self, ctx: click.Context) -> None:
-        inputs = params.given(ctx.params, self._task.native_interface)
-        if missing := params.missing(inputs, self._task.native_interface):
-            raise click.UsageError(f"{self._task.name} needs {missing}", ctx)
+        inputs = params.given(ctx.params, self.task.native_interface)
+        if missing := params.missing(inputs, self.task.native_interface):
+            raise click.UsageError(f"{self.task.name} needs {missing}", ctx)
+        self.begin(ctx, inputs)
+
+    def begin(self, ctx: click.Context, inputs: Mapping[str, Any]) -> None:
+        """Do what the command is for."""
         root, choices = ctx.ensure_object(options.RootOptions), _choices(ctx)
         if choices.local:
-            launch.here(self._task, inputs, root=root, choices=choices)
+            launch.here(self.task, inputs, root=root, choices=choices)
         else:
             launch.on_control_plane(
-                self._task, inputs, script=self._script, root=root, choices=choices
+                self.task, inputs, script=self.script, root=root, choices=choices
             )
 
 
@@ -139,18 +151,7 @@ def _no_such_task(file: str, name: str, known: Sequence[str]) -> str:
 )
 @click.option("-f", "--follow", is_flag=True, help="Also print what the task prints, as it comes.")
 @click.option("--name", help="Name of the run; else the control plane makes one.")
-@click.option(
-    *("-e", "--env", "env_vars"),
-    multiple=True,
-    type=options.KeyValue(),
-    help="Environment variable of every task; may be given several times.",
-)
-@click.option(
-    *("--label", "labels"),
-    multiple=True,
-    type=options.KeyValue(),
-    help="Label of the run; may be given several times.",
-)
+@options.new_run_options
 @click.option("--overwrite-cache", is_flag=True, help="Run cached tasks again; store the results.")
 @click.option(
     "--max-action-concurrency",

@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import click
 
+from flyte import _session
 from flyte._kit import aio
+from flyte._kit.absence import Absence
 from flyte._phases import ActionPhase
 from flyte.cli import logs
 from flyte.cli.options import RootOptions
@@ -33,12 +35,15 @@ class Outcome:
 
 
 def follow(run: Run, root: RootOptions, *, with_logs: bool) -> Outcome:
-    """Show the run's progress until it ends.
+    """Show the run's progress until it ends; a control plane that is away is waited for.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the run itself goes on.
     """
-    with _progress(root) as progress:
+    with (
+        _progress(root) as progress,
+        _session.waiting_out(Absence("the control plane", say=progress.say, every_seconds=None)),
+    ):
         return aio.background().wait(_follow(run, progress, with_logs=with_logs))
 
 
@@ -71,7 +76,7 @@ async def _watch(run: Run, progress: Progress) -> None:
 
 async def _outcome(run: Run) -> Outcome:
     details = (await run.details.aio()).action_details
-    succeeded = details.phase is ActionPhase.SUCCEEDED
+    succeeded = details.phase in (ActionPhase.SUCCEEDED, ActionPhase.RECOVERED)
     return Outcome(
         run=run.name,
         url=run.url,

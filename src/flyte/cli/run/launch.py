@@ -1,14 +1,15 @@
 """Starting a task for `flyte run`, and telling how it ended."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 import click
 
 from flyte import _run, _session, errors
+from flyte._ids import random_run_name
 from flyte._options import CopyFiles
 from flyte._task import TaskTemplate
 from flyte.cli import session
@@ -17,6 +18,7 @@ from flyte.cli.render import as_json, as_text, duration, first_line
 from flyte.cli.run import following, usercode
 from flyte.cli.run.following import Outcome
 from flyte.cli.run.script import Script
+from flyte.remote import Run
 
 _FAILED, _INTERRUPTED = 1, 130
 
@@ -64,10 +66,15 @@ def on_control_plane(
         sync_local_sys_paths=not choices.no_sync_local_sys_paths,
     )
     run = _context("remote", root, choices).run(task, **inputs)
+    show(run, task.name, root=root, with_logs=choices.follow)
+
+
+def show(run: Run, task_name: str, *, root: RootOptions, with_logs: bool) -> None:
+    """Show a run until it ends, print its outputs; exit status 1 if it failed."""
     if not root.as_json:
-        click.echo(f"run {run.name} of {task.name} on {_session.current().base_url}", err=True)
+        click.echo(f"run {run.name} of {task_name} on {_session.current().base_url}", err=True)
     try:
-        outcome = following.follow(run, root, with_logs=choices.follow)
+        outcome = following.follow(run, root, with_logs=with_logs)
     except KeyboardInterrupt:
         following.say_interrupted(run)
         raise click.exceptions.Exit(_INTERRUPTED) from None
@@ -79,16 +86,25 @@ def here(
 ) -> None:
     """Run the task in this process, print its outputs; an error shows the user's own traceback."""
     session.show_logs(root)
+    # Chosen here, so that a run that fails can be named.
+    choices = replace(choices, name=choices.name or random_run_name())
+    run_here(lambda: _context("local", root, choices).run(task, **inputs), choices.name, root)
+
+
+def run_here(start: Callable[[], Any], name: str | None, root: RootOptions) -> None:
+    """Start a run in this process, print its outputs; an error shows the user's own traceback."""
     # A program that reads JSON from stdout must not find there what the task prints.
     printing = redirect_stdout(sys.stderr) if root.as_json else nullcontext()
     try:
         with printing:
-            run = _context("local", root, choices).run(task, **inputs)
+            run = start()
         outputs = run.outputs()
     except errors.TaskInputError:
         raise
     except errors.RuntimeUserError as error:
-        _show_failure_here(error, root)
+        if error.code == "MissingOutputs":  # refused before any code of the user ran
+            raise
+        _show_failure_here(error, name, root)
     if root.as_json:
         document = _document(run.name, "succeeded", url=None, outputs=outputs.named_outputs)
         _print_json(document, root)
@@ -149,17 +165,24 @@ def _why(outcome: Outcome) -> str:
         f"Error: run {run} {outcome.phase}: {failed.task_name or failed.name} "
         f"({failed.name}, attempt {failed.attempts}): {following.reason(failed)}\n"
         + (f"{details}\n" if details else "")
-        + f"Look closer with: flyte get logs {run} {failed.name}"
+        + f"Look closer with: flyte get logs {run} {failed.name}\n"
+        f"What succeeded is kept; correct the code and go on with: flyte rerun {run} --recover"
     )
 
 
-def _show_failure_here(error: errors.RuntimeUserError, root: RootOptions) -> NoReturn:
+def _show_failure_here(
+    error: errors.RuntimeUserError, name: str | None, root: RootOptions
+) -> NoReturn:
     problem = usercode.original(error)
     if root.as_json:
         failure = {"code": error.code, "message": first_line(str(error))}
-        _print_json(_document(None, "failed", url=None, error=failure), root)
+        _print_json(_document(name, "failed", url=None, error=failure), root)
     else:
         click.echo(usercode.traceback_of(error), err=True, nl=False)
+        click.echo(
+            f"What succeeded is kept; correct the code and go on with: flyte rerun {name} --local --recover",
+            err=True,
+        )
     raise click.exceptions.Exit(_FAILED) from problem
 
 

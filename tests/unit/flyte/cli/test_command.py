@@ -157,7 +157,10 @@ def test_an_error_of_user_code_shows_the_users_frames_only(flyte: Callable[..., 
     frames = [line for line in lines if line.startswith("File ")]
     assert [frame.rpartition(" in ")[2] for frame in frames] == ["parent", "child"]
     assert all("cli_jobs.py" in frame for frame in frames)
-    assert lines[-1] == "ValueError: n is negative"
+    assert lines[-2] == "ValueError: n is negative"
+    assert lines[-1].startswith(
+        "What succeeded is kept; correct the code and go on with: flyte rerun r"
+    )
 
 
 def test_an_error_as_json(flyte: Callable[..., Result]) -> None:

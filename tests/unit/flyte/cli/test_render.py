@@ -1,6 +1,6 @@
 """Tables, JSON, and progress in places that are no terminal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -66,6 +66,8 @@ def snapshot(**phases: int) -> Snapshot:
 def test_a_run_in_one_line() -> None:
     assert render.summary(snapshot(running=3, succeeded=1)) == "1 of 4 actions done"
     assert render.summary(snapshot(failed=1, timed_out=2)) == "3 of 3 actions done, 3 failed"
+    ending = replace(snapshot(running=3), endings={"aborting": 2, "timing out": 1})
+    assert render.summary(ending) == "0 of 3 actions done, 2 aborting, 1 timing out"
 
 
 def test_a_complaint_names_action_task_and_cause() -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import pytest
 from tests.support import wait_until
 
 FAKE_HOST = Path(__file__).parents[2] / "flyte_server" / "executors" / "fake_host.py"
+
+
+LINGER_SECONDS = 0.5
 
 
 class Speaker:
@@ -58,12 +62,12 @@ class Speaker:
         assert message["op"] == op, message
         return message
 
-    def launch(self, verb: str, argument: object, name: str = "a") -> None:
+    def launch(self, verb: str, argument: object, name: str = "a", **env: str) -> None:
         self.say(
             "launch",
             key=[1, name],
             argv=["a0", verb, str(argument)],
-            env={"PATH": os.environ["PATH"], "NAME": name},
+            env={"PATH": os.environ["PATH"], "NAME": name, **env},
             log_path=str(self.home / "log" / name),
             output_prefix=f"out/{name}",
         )
@@ -78,14 +82,15 @@ class Speaker:
 
 @pytest.fixture
 def speaker(tmp_path: Path) -> Iterator[Speaker]:
-    made = Speaker(tmp_path / "home", "--linger", "0.5")
+    made = Speaker(tmp_path / "home", "--linger", str(LINGER_SECONDS))
     made.hear("hello")
     made.hear("ready")
     yield made
     made.hang_up()
     if made.process.poll() is None:
         for child in psutil.Process(made.process.pid).children(recursive=True):
-            child.kill()
+            with suppress(psutil.NoSuchProcess):  # one dies with another
+                child.kill()
         made.process.kill()
     made.end()
 
@@ -95,7 +100,7 @@ def test_hello_says_who_speaks(tmp_path: Path) -> None:
     hello = speaker.hear("hello")
     assert hello == {
         "op": "hello",
-        "protocol": 1,
+        "protocol": 2,
         "id": "h-1",
         "pid": speaker.process.pid,
         "bound": "",
@@ -121,6 +126,31 @@ def test_results_are_kept_until_they_are_acknowledged(speaker: Speaker) -> None:
     speaker.reconnect()
     speaker.hear("hello")
     speaker.hear("ready")
+
+
+def test_a_question_is_answered_whatever_the_children_do(speaker: Speaker, tmp_path: Path) -> None:
+    speaker.launch("resist", tmp_path / "mark")
+    speaker.hear("started")
+    speaker.say("ping")
+    speaker.hear("pong")
+
+
+def test_an_import_is_announced_before_it_begins(speaker: Speaker, tmp_path: Path) -> None:
+    """Nobody is answered meanwhile; whoever comes afterwards hears of everything that waited."""
+    speaker.launch("wait_for", tmp_path / "end", "first", PRELOAD=f"until {tmp_path / 'imported'}")
+    wait_until(lambda: json.loads(speaker.record.read_text())["importing"])
+    for name in ("second", "third"):
+        speaker.launch("wait_for", tmp_path / "end", name)
+    speaker.reconnect()
+    (tmp_path / "imported").touch()
+    speaker.hear("hello")
+    first, *others = [json.loads(speaker.lines.readline()) for _ in range(3)]
+    told = {message["key"][1]: message["op"] for message in (first, *others)}
+    assert told.keys() == {"first", "second", "third"}
+    assert set(told.values()) <= {"waiting", "started"}
+    assert "waiting" in told.values()
+    speaker.hear("ready")
+    assert not json.loads(speaker.record.read_text())["importing"]
 
 
 def test_an_unknown_order_is_ignored(speaker: Speaker) -> None:
@@ -156,13 +186,31 @@ def test_a_host_that_is_alone_and_idle_ends(speaker: Speaker) -> None:
 
 
 def test_a_host_that_is_alone_keeps_its_children(speaker: Speaker, tmp_path: Path) -> None:
+    """It waits for longer than it would with nothing to do, however long that is."""
     speaker.launch("wait_for", tmp_path / "go")
     pid = speaker.hear("started")["pid"]
     speaker.hang_up()
+    with pytest.raises(AssertionError):
+        wait_until(lambda: speaker.process.poll() is not None, timeout_seconds=3 * LINGER_SECONDS)
     assert psutil.pid_exists(pid)
     (tmp_path / "go").write_text("0")
     assert speaker.end() == 0
     assert json.loads(speaker.record.read_text())["ended"][0]["code"] == 0
+
+
+def test_results_are_kept_while_there_is_no_room_for_them(speaker: Speaker) -> None:
+    """As on a full disk: the record cannot be written."""
+    speaker.launch("exit_with", 5)
+    speaker.hear("started")
+    exited = speaker.hear("exited")
+    obstacle = speaker.record.with_suffix(".tmp")
+    obstacle.mkdir()
+    speaker.hang_up()
+    with pytest.raises(AssertionError):
+        wait_until(lambda: speaker.process.poll() is not None, timeout_seconds=6 * LINGER_SECONDS)
+    obstacle.rmdir()
+    assert speaker.end() == 0
+    assert json.loads(speaker.record.read_text())["ended"] == [exited]
 
 
 def test_sigterm_ends_children_first(speaker: Speaker, tmp_path: Path) -> None:

@@ -68,6 +68,16 @@ def test_counts_by_task_and_phase(plane: FakePlane) -> None:
     assert (last.ended, last.total) == (3, 3)
 
 
+def test_what_is_being_ended_is_counted(plane: FakePlane) -> None:
+    """The field with the number 50001 is ours; see `services/wire/endings.py`."""
+    aborting = action("c1", RUNNING)
+    text = b'{"kind": "aborting", "reason": "enough"}'
+    aborting.status.MergeFromString(b"\x8a\xb5\x18" + bytes([len(text)]) + text)
+    plane.stream("watch_actions", [told(root(RUNNING), aborting), told(root(SUCCEEDED))])
+    first, *_ = snapshots("r1")
+    assert first.endings == {"aborting": 1}
+
+
 def test_a_failure_is_told_once_with_its_cause(plane: FakePlane) -> None:
     plane.answer("get_action_details", cause("no rows\nin table x"))
     plane.stream(

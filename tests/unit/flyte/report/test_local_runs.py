@@ -53,9 +53,9 @@ async def test_a_plain_task_on_a_running_loop() -> None:
     assert "<p>plain</p>" in await run.get_report.aio()
 
 
-def test_a_run_without_a_report_leaves_no_folder(flyte_home: Path) -> None:
+def test_a_run_without_a_report_leaves_its_journal_only(flyte_home: Path) -> None:
     run = flyte.with_runcontext(mode="local", name="r2").run(silent)
     with pytest.raises(errors.RuntimeUserError, match="run r2 has written no report") as caught:
         run.get_report()
     assert caught.value.code == "NoReport"
-    assert not (flyte_home / "local" / "r2").exists()
+    assert [path.name for path in (flyte_home / "local" / "r2").iterdir()] == ["journal"]

@@ -9,6 +9,7 @@ from flyteidl2.actions.actions_service_pb2 import WatchForUpdatesResponse
 from flyteidl2.common import phase_pb2
 
 from flyte import errors
+from flyte._kit.absence import Absence
 from flyte._runtime.informer import Informer
 
 pytestmark = pytest.mark.looptime
@@ -122,7 +123,7 @@ async def test_a_silent_stream_is_opened_again() -> None:
 
 
 async def test_heartbeats_keep_a_stream_open() -> None:
-    beats: list[Step] = [30.0, sentinel()] * 20
+    beats: list[Step] = [10.0, sentinel()] * 20
     streams = Streams([sentinel(), *beats, update("a", SUCCEEDED), OPEN])
     informer = Informer(streams)
     await informer.terminal("a")
@@ -130,21 +131,49 @@ async def test_heartbeats_keep_a_stream_open() -> None:
     await informer.aclose()
 
 
-async def test_a_control_plane_that_is_gone_is_given_up() -> None:
-    streams = Streams(*([BROKEN] for _ in range(100)))
+async def test_ten_minutes_without_a_control_plane_are_waited_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    streams = Streams(*[[BROKEN]] * 200, [update("a", SUCCEEDED), sentinel(), OPEN])
+    started = asyncio.get_running_loop().time()
     informer = Informer(streams)
+    with caplog.at_level(logging.WARNING):
+        assert (await informer.terminal("a")).phase == SUCCEEDED
+    waited = asyncio.get_running_loop().time() - started
+    assert waited > 600
+    told = [line for line in caplog.messages if "has been away since" in line]
+    assert waited / 60 - 1 <= len(told) <= waited / 60 + 1, "a line every minute"
+    assert "gone" in told[0], "why, as far as anybody knows"
+    assert caplog.messages[-1] == "the control plane is back"
+    await informer.aclose()
+
+
+async def test_a_control_plane_that_accepts_and_says_nothing_is_waited_out() -> None:
+    """Stopped by a signal: the kernel takes the connections, and nobody answers."""
+    streams = Streams(*[[OPEN]] * 10, [update("a", SUCCEEDED), sentinel(), OPEN])
+    informer = Informer(streams)
+    assert (await informer.terminal("a")).phase == SUCCEEDED
+    assert streams.opened == 11
+    await informer.aclose()
+
+
+async def test_a_control_plane_that_is_gone_for_too_long_is_given_up() -> None:
+    streams = Streams(*[[BROKEN]] * 1_000)
+    away = Absence("the control plane", say=lambda sentence: None, limit_seconds=600)
+    informer = Informer(streams, away)
     with pytest.raises(errors.UnionRpcError, match="gone"):
         await informer.terminal("a")
+    assert asyncio.get_running_loop().time() == pytest.approx(600, abs=10)
     with pytest.raises(errors.UnionRpcError, match="gone"):
         await informer.ready()
     with pytest.raises(errors.UnionRpcError, match="gone"):
         await informer.terminal("b")
-    assert streams.opened == 40
     await informer.aclose()
 
 
-async def test_a_refusal_for_good_comes_at_once() -> None:
-    streams = Streams([errors.UnionRpcError("not_found", "no such run")])
+@pytest.mark.parametrize("code", ["not_found", "aborted", "permission_denied"])
+async def test_a_refusal_for_good_comes_at_once(code: str) -> None:
+    streams = Streams([errors.UnionRpcError(code, "no such run")])
     informer = Informer(streams)
     with pytest.raises(errors.UnionRpcError, match="no such run"):
         await informer.ready()

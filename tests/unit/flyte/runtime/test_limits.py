@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -67,3 +68,33 @@ async def test_the_caller_of_a_thread_goes_on_and_the_thread_ends() -> None:
     with pytest.raises(limits.LimitHitError):
         await limits.in_thread(body, 0.02)
     assert await asyncio.to_thread(ended.wait, 5)
+
+
+async def test_what_blocks_its_loop_for_too_long_comes_too_late() -> None:
+    async def blocks() -> int:
+        spin_for(0.05)
+        return 1
+
+    with pytest.raises(limits.LimitHitError):
+        await limits.awaited(blocks(), 0.01)
+
+
+def spin_for(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+async def test_without_time_nothing_begins() -> None:
+    began: list[str] = []
+
+    async def coroutine() -> None:
+        began.append("coroutine")
+
+    with pytest.raises(limits.LimitHitError):
+        await limits.awaited(coroutine(), 0.0)
+    with pytest.raises(limits.LimitHitError):
+        await limits.in_thread(lambda: began.append("thread"), 0.0)
+    with pytest.raises(limits.LimitHitError):
+        limits.inline(lambda: began.append("inline"), 0.0)
+    assert began == []

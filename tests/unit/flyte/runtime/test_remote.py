@@ -86,6 +86,7 @@ class Attempt:
             output_path=self.arguments.outputs_path,
             run_base_dir=str(base),
             disable_run_cache=disable_run_cache,
+            attempt_number=number,
         )
 
     def __enter__(self) -> "Attempt":
@@ -332,10 +333,27 @@ async def test_what_the_control_plane_is_told_of_a_step(base: Path) -> None:
     assert action.parent_action_name == "a0"
     assert action.trace.name.endswith("step")
     assert action.trace.phase == phase_pb2.ACTION_PHASE_SUCCEEDED
-    assert action.trace.outputs.output_uri == str(directory / "outputs.pb")
+    assert action.trace.outputs.output_uri == str(directory / "1" / "outputs.pb")
     assert action.trace.HasField("end_time")
     assert action.trace.end_time.ToNanoseconds() >= action.trace.start_time.ToNanoseconds()
-    assert sorted(path.name for path in directory.iterdir()) == ["inputs.pb", "outputs.pb"]
+    assert (directory / "inputs.pb").is_file()
+    assert (directory / "1" / "outputs.pb").is_file()
+
+
+async def test_an_attempt_that_was_given_up_writes_over_nothing_that_a_later_one_has_recorded(
+    base: Path,
+) -> None:
+    backend = backend_of()
+    with Attempt(backend, base, 1):
+        await Steps().step(1)
+    recorded = backend.enqueued[0].trace.outputs.output_uri
+    before = await storage.stat(recorded)
+    with Attempt(backend_of(), base, 0):  # it thaws, and knows nothing of the other one
+        await Steps().step(1)
+    assert await storage.stat(recorded) == before
+    trace = storage.join(str(base), backend.enqueued[0].action_id.name)
+    names = [entry.uri.removeprefix(f"{trace}/") async for entry in storage.walk(trace)]
+    assert names == ["1/outputs.pb", "2/outputs.pb", "inputs.pb"]
 
 
 async def test_a_step_that_failed_for_good_fails_again_without_running(base: Path) -> None:

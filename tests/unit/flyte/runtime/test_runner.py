@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import signal
 import sys
 import tarfile
 import threading
@@ -26,6 +27,9 @@ from flyte._wire import values
 
 SOURCE = """
 import asyncio
+import os
+import signal
+import time
 import flyte.errors as errors
 from flyte._context import ctx
 from flyte._task_environment import TaskEnvironment
@@ -81,6 +85,33 @@ async def exits_in_loop(x: int) -> int:
 @env.task
 def interrupted(x: int) -> int:
     raise KeyboardInterrupt
+
+@env.task
+async def ended(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0)
+        print("cleaned up")
+    return x
+
+@env.task
+def ended_plain(x: int) -> int:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    finally:
+        print("cleaned up")
+    return x
+
+@env.task
+async def ended_and_done(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        return x
 
 @env.task
 async def wrong(x: int) -> int:
@@ -270,6 +301,22 @@ def test_leaving_the_interpreter_is_a_failure_and_not_a_success(
 def test_an_interruption_is_no_verdict(attempts: Attempts) -> None:
     assert attempts.run("interrupted") == 130
     assert not (attempts.base / "a0" / "1").exists()
+
+
+@pytest.mark.usefixtures("own_ctrl_c")
+@pytest.mark.parametrize("name", ["ended", "ended_plain"])
+def test_who_is_asked_to_end_cleans_up_and_leaves_no_verdict(
+    attempts: Attempts, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert attempts.run(name) == 128 + signal.SIGTERM, "as a shell says that SIGTERM ended it"
+    assert "cleaned up" in capsys.readouterr().out
+    assert not (attempts.base / "a0" / "1").exists()
+
+
+@pytest.mark.usefixtures("own_ctrl_c")
+def test_who_is_asked_to_end_may_bring_its_work_to_an_end(attempts: Attempts) -> None:
+    assert attempts.run("ended_and_done") == 0
+    assert attempts.output() == 2
 
 
 def test_an_output_of_the_wrong_type_is_named_by_its_path(attempts: Attempts) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from tests.disks import small_disk
 from tests.storage_servers import names_in
 
 from flyte import errors, storage
@@ -192,17 +193,8 @@ async def test_a_blocking_writer_publishes_once(kept: Path) -> None:
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 1 MiB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a disk can only be mounted by root: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path / "tiny", "1m") as folder:
+        yield folder
 
 
 async def test_a_full_disk_is_named_and_leaves_the_original(
