@@ -14,6 +14,7 @@ from flyte_server.domain.events import (
     Event,
     Failed,
     Lost,
+    Slept,
     Started,
     Succeeded,
     TimedOut,
@@ -128,6 +129,18 @@ class World(RuleBasedStateMachine):
         if event is not None:
             self.tell(event)
             assert self.action.limit_at is None or self.action.limit_at > self.now
+
+    @rule(hours=st.integers(1, 3))
+    def sleep(self, hours: int) -> None:
+        """The machine sleeps: what was not over before is not over afterwards, but for the deadline."""
+        before = limits.hit(self.action, self.now)
+        jump = hours * 3_600_000_000
+        self.now += jump
+        decision = decide(self.action, Slept(self.action.key, self.action.attempt, jump), self.now)
+        assert decision.action.phase is self.action.phase
+        self.action = decision.action
+        after = limits.hit(self.action, self.now)
+        assert before is not None or after is None or after.code == limits.DEADLINE
 
     @precondition(lambda self: self.past)
     @rule(data=st.data())

@@ -1,0 +1,188 @@
+"""What users run: small trees of tasks, made from a seed, and what each must come to if nothing disturbs it."""
+
+import random
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flyte_server.domain.records import Policy
+
+ALWAYS = 1_000_000
+_DEEPEST = 2
+_SYSTEM_RETRIES = 30
+"""More than any seed's trouble costs: what fails all the same, fails by the user's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A traced call inside of a task."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls of other tasks, one after the other or together."""
+
+    children: tuple["Node", ...]
+    together: bool
+    caught: bool
+    """Whether their failures are caught."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One call of a task."""
+
+    name: str
+    """The action's name in its run."""
+    label: int
+    """What its value depends on."""
+    seconds: float
+    steps: tuple[Trace | Calls, ...] = ()
+    fails: int = 0
+    """How many of its ends fail by the user's fault."""
+    hangs: bool = False
+    """It never ends; a time limit ends it."""
+    cache_key: str | None = None
+    policy: Policy = field(default_factory=Policy)
+
+    def nodes(self) -> Iterator["Node"]:
+        """It and all that it calls."""
+        yield self
+        for step in self.steps:
+            if isinstance(step, Calls):
+                for child in step.children:
+                    yield from child.nodes()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One run that a user starts."""
+
+    run: str
+    root: Node
+    starts_at: float
+    most: int = 0
+    """How many of its actions may be alive at once; 0: no limit of its own."""
+    aborts: tuple[tuple[float, str], ...] = ()
+    """When somebody aborts which action."""
+
+    def node(self, name: str) -> Node:
+        """The node of an action."""
+        return next(node for node in self.root.nodes() if node.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ends when nothing but its own faults disturbs it."""
+
+    phase: str
+    value: int | None = None
+
+
+def expected(node: Node) -> Outcome:
+    """The outcome of an undisturbed execution."""
+    if node.hangs:
+        return Outcome("timed_out")
+    values: list[int] = []
+    for step in node.steps:
+        if isinstance(step, Trace):
+            values.append(step.value)
+            continue
+        outcomes = [expected(child) for child in step.children]
+        if not step.caught and any(outcome.value is None for outcome in outcomes):
+            return Outcome("failed")
+        values += [CAUGHT if outcome.value is None else outcome.value for outcome in outcomes]
+    if node.fails > node.policy.retries:
+        return Outcome("failed")
+    return Outcome("succeeded", value_of(node, values))
+
+
+CAUGHT = -1
+"""What stands for the value of a child whose failure was caught."""
+
+
+def value_of(node: Node, values: list[int]) -> int:
+    """What a task returns, from what it got."""
+    return zlib.crc32(repr((node.label, values)).encode())
+
+
+def make(seed: int) -> list[Program]:
+    """The programs of a seed: a few runs; the first is neither aborted nor does it fail."""
+    dice = random.Random(f"programs {seed}")
+    count = dice.choice([1, 2, 2, 3, 4])
+    programs: list[Program] = []
+    for number in range(count):
+        root = _Maker(dice, seed, healthy=number == 0).node("a0", 0)
+        starts_at = round(dice.uniform(0, 20) if number else 0.1, 3)
+        program = Program(f"run{number}", root, starts_at, most=dice.choice([0, 0, 1, 2]))
+        if number and dice.random() < 0.4:
+            names = [node.name for node in root.nodes()]
+            victim = "a0" if dice.random() < 0.5 else dice.choice(names)
+            program = replace(program, aborts=((dice.uniform(0, 40), victim),))
+        programs.append(program)
+    return programs
+
+
+class _Maker:
+    def __init__(self, dice: random.Random, seed: int, *, healthy: bool) -> None:
+        self._dice = dice
+        self._seed = seed
+        self._healthy = healthy
+        self._left = 12
+        """How many more nodes there may be."""
+
+    def node(self, name: str, depth: int) -> Node:
+        dice = self._dice
+        self._left -= 1
+        if depth and dice.random() < 0.25:
+            return self._cached(name)
+        steps = () if depth > _DEEPEST else self._steps(name, depth)
+        retries = dice.choice([0, 1, 2])
+        fails = dice.choice([0, 0, 0, 1]) if retries else 0
+        hangs = False
+        if not self._healthy and depth:
+            fails = ALWAYS if dice.random() < 0.15 else fails
+            hangs = not steps and dice.random() < 0.08
+        return Node(
+            name, dice.getrandbits(30), round(dice.uniform(0.01, 6), 3), steps,
+            fails=fails, hangs=hangs, policy=self._policy(retries, hangs=hangs),
+        )  # fmt: skip
+
+    def _policy(self, retries: int, *, hangs: bool, **fields: Any) -> Policy:
+        return Policy(
+            retries=min(retries, 1) if hangs else retries,
+            system_retries=_SYSTEM_RETRIES,
+            backoff_base_seconds=self._dice.choice([0.0, 0.5, 3.0]),
+            max_runtime_seconds=8.0 if hangs else 0.0,
+            **fields,
+        )
+
+    def _cached(self, name: str) -> Node:
+        """A leaf that other runs have too; equal keys mean equal values."""
+        dice = self._dice
+        number = dice.randrange(3)
+        policy = self._policy(1, hangs=False, cache_serialize=number > 0)
+        return Node(
+            name, number, round(dice.uniform(0.1, 4), 3),
+            fails=dice.choice([0, 0, 1]), cache_key=f"key{number}", policy=policy,
+        )  # fmt: skip
+
+    def _steps(self, name: str, depth: int) -> tuple[Trace | Calls, ...]:
+        steps: list[Trace | Calls] = []
+        for number in range(
+            self._dice.choice([0, 1, 1, 2]) if depth else self._dice.choice([1, 2])
+        ):
+            if self._dice.random() < 0.2:
+                steps.append(Trace(f"{name}-t{number}", self._dice.getrandbits(20)))
+            elif self._left > 0:
+                steps.append(self._calls(f"{name}-{number}", depth))
+        return tuple(steps)
+
+    def _calls(self, prefix: str, depth: int) -> Calls:
+        width = min(self._dice.choice([1, 1, 2, 3]), max(1, self._left))
+        children = tuple(self.node(f"{prefix}{'abc'[which]}", depth + 1) for which in range(width))
+        return Calls(children, self._dice.random() < 0.7, self._dice.random() < 0.3)
