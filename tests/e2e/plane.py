@@ -63,11 +63,16 @@ class Plane:
     def pid(self) -> int:
         return json.loads((self.home / "server.json").read_text())["pid"]
 
+    @property
+    def guardian_pid(self) -> int:
+        """The process that starts the control plane again when it dies."""
+        return int((self.home / "guardian.pid").read_text())
+
     def kill(self) -> None:
-        """End it as a power failure would."""
-        server = psutil.Process(self.pid)
-        server.kill()
-        wait_until(lambda: gone(server.pid))
+        """End it, guardian first, as a power failure would: nobody starts it again."""
+        for pid in (self.guardian_pid, self.pid):
+            if not gone(pid):
+                kill(pid)
 
     def shut_down(self) -> None:
         """End the control plane and every process that worked for it."""

@@ -103,6 +103,34 @@ def test_official_program_runs_unchanged(witness: Witness, tmp_path: Path) -> No
     assert "all done" in witness("get", "logs", *scope, run)
 
 
+def test_an_official_client_recovers_a_run(witness: Witness, tmp_path: Path) -> None:
+    """Its own runtime finds what our control plane takes over: steps that succeeded, and traces."""
+    marker = tmp_path / "marker"
+    marker.mkdir()
+    scope = ("--project", "flytesnacks", "--domain", "development")
+    program = str(PROGRAM.parent / "recovering.py")
+    run = ("--name", "failing", "--follow", program, "main", "--marker", str(marker))
+    witness("run", *scope, *run)
+    assert counts(marker) == {"main": 1, "halve-10": 1, "step-0": 1, "step-1": 1, "step-2": 1}
+
+    (marker / "go").touch()
+    witness("rerun", *scope, "failing", "--recover", "--name", "recovered", "--follow")
+    assert "11.0" in witness("get", "io", *scope, "recovered")
+    assert counts(marker) == {
+        "main": 2,
+        "halve-10": 1,
+        "step-0": 1,
+        "step-1": 1,
+        "step-2": 2,
+        "step-3": 1,
+        "go": 0,
+    }
+
+
+def counts(marker: Path) -> dict[str, int]:
+    return {path.name: len(path.read_text().splitlines()) for path in marker.iterdir()}
+
+
 def test_large_values_cross_between_the_packages(witness: Witness, tmp_path: Path) -> None:
     """Ours go by reference, which the official client follows; its own come inline."""
     flyte("run", "--name", "ours", "sizes.py", "plenty")

@@ -117,7 +117,8 @@ async def test_a_client_elsewhere_sends_and_fetches_through_links(plane: Plane) 
         assert await carrier.put(content, digests.digest(content)) == uri
         assert Path(uri).read_bytes() == b"".join(content)  # noqa: ASYNC240
         assert await carrier.get(uri, 3 * MB + 4) == b"".join(content)
-        await _session.current().link.drop()
+        session = _session.current()
+        await session.link.drop(await session.control_plane())
 
 
 def test_a_changed_file_is_noticed_where_it_is_read(plane: Plane) -> None:
