@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-demo test test-unit check format lint types contracts bench official-client clean
+.PHONY: help demo setup setup-demo test test-unit check format lint types contracts storm mutants bench official-client clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / /' | awk '{t=$$1; $$1=""; printf "  %-16s%s\n", t, $$0}'
@@ -19,13 +19,13 @@ setup:  ## Make .venv with everything that development needs
 	@$(PYTHON) scripts/bootstrap.py dev examples
 
 test: setup official-client  ## Run every test that needs no container and no cluster
-	$(BIN)/python -m pytest $(TESTS) --timeout 120
+	$(BIN)/python -m pytest $(TESTS) -n 2 --dist loadfile --timeout 240
 
 test-unit: setup  ## Run the fast tests
-	$(BIN)/python -m pytest tests/unit tests/arch tests/sim --timeout 60
+	$(BIN)/python -m pytest tests/unit tests/arch tests/sim -n 2 --timeout 120
 
 check: setup format lint types contracts  ## Format, lint, types, import contracts, sizes, fast tests
-	$(BIN)/python -m pytest tests/unit tests/arch tests/sim tests/contract tests/integration --timeout 60
+	$(BIN)/python -m pytest tests/unit tests/arch tests/sim tests/contract tests/integration -n 2 --timeout 120
 
 format: setup
 	$(BIN)/ruff format --check src tests benchmarks examples scripts
@@ -38,6 +38,13 @@ types: setup
 
 contracts: setup
 	$(BIN)/lint-imports --no-logo --no-cache
+
+storm: setup  ## Kill and freeze real processes for half an hour; a thousand times the seeds of the simulation take an hour
+	CHAOS=long $(BIN)/python -m pytest tests/e2e/chaos -s -p no:cacheprovider
+	$(BIN)/python -m tests.sim.world --seeds 50000 --jobs 2
+
+mutants: setup  ## Plant defects, one after the other, and see that a test finds each
+	$(BIN)/python scripts/mutation_check.py
 
 bench: setup  ## Measure; writes benchmarks/results/<date>.json
 	$(BIN)/python -m benchmarks.run
