@@ -39,3 +39,13 @@ async def traces(n: int) -> float:
     for x in range(n):
         await step(x)
     return time.perf_counter() - started
+
+
+@env.task
+async def told(n: int) -> int:
+    """`n` children, gathered; a line for each that is done."""
+    done = 0
+    for ended in asyncio.as_completed([child(x) for x in range(n)]):
+        print(f"child gave {await ended}")
+        done += 1
+    return done
