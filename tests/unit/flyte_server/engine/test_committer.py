@@ -238,7 +238,7 @@ async def test_commits_and_answers_are_measured(database: Trying) -> None:
 
 
 def test_a_series_tells_its_last_durations() -> None:
-    series = Series()
+    series = Series(kept=4_096)
     assert series.summary().longest == 0
     for number in range(10_000):
         series.add(number)
