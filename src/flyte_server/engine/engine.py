@@ -287,7 +287,7 @@ def _apply(unit: Unit, *, event: Event) -> Answer[Action | None]:
     if _waits_for_children(unit, action, event):
         _logger.debug("%s is aborted when those that it called are", key)
     else:
-        _move_one(unit, action, event)
+        _move_one(unit, unit.current(key), event)  # the look for children may have written it
     return partial(unit.action, key)
 
 

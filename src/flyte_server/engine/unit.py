@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import replace
 
-from flyte_server.domain import capacity, retry
+from flyte_server.domain import capacity, errors, retry
 from flyte_server.domain.commands import NewAction
 from flyte_server.domain.phases import LIVE, Phase
 from flyte_server.domain.records import Action, ActionKey, Attempt, CacheEntry, Run
@@ -86,7 +86,16 @@ class Unit:
         self.put(action)
 
     def put(self, action: Action) -> None:
-        """A change of an action that was read or added here."""
+        """A change of an action that was read or added here.
+
+        Raises:
+            errors.StaleWrite: it was made from an action that has been written meanwhile: a bug of ours.
+        """
+        known = self._actions.get(action.key)
+        if known is not None and known.version != action.version:
+            raise errors.StaleWrite(
+                f"a change of {action.name} was made from version {action.version}, it has {known.version} by now"
+            )
         self._actions[action.key] = action
         self._changed[action.key] = None
 

@@ -1,5 +1,6 @@
 """Hosts and the processes of attempts: they outlive control planes, and are killed, frozen, deaf."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +51,11 @@ class Host:
     ended: dict[AttemptKey, Ended] = field(default_factory=dict)
     heard_by: Hear | None = None
     listener: Being | None = None
+    _inbox: deque[tuple[str, dict[str, Any]]] = field(
+        default_factory=deque[tuple[str, dict[str, Any]]]
+    )
+    _waiting: dict[AttemptKey, LaunchSpec] = field(default_factory=dict[AttemptKey, LaunchSpec])
+    """Between two lines of `_read` only: launches that were read and not begun."""
     _loop: VirtualLoop = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +89,15 @@ class Host:
     def tell(self, op: str, **words: Any) -> None:
         """A message for it; it is read when the host has time for it."""
         if self.being.alive:
-            self._loop.call_soon(self._obey, op, words, context=self.being.context)
+            self._inbox.append((op, words))
+            self._loop.call_soon(self._read, context=self.being.context)
+
+    def _read(self) -> None:
+        """Everything that has come, in its order; a process is started when nothing else is there to be read."""
+        while self._inbox:
+            self._obey(*self._inbox.popleft())
+        for key in list(self._waiting):
+            self._start(self._waiting.pop(key))
 
     def _obey(self, op: str, words: dict[str, Any]) -> None:
         match op:
@@ -99,8 +113,10 @@ class Host:
                 raise AssertionError(op)
 
     def _launch(self, spec: LaunchSpec) -> None:
-        if spec.attempt in self.processes or spec.attempt in self.ended:
-            return
+        if spec.attempt not in self.processes and spec.attempt not in self.ended:
+            self._waiting[spec.attempt] = spec
+
+    def _start(self, spec: LaunchSpec) -> None:
         being = Being(self._loop, f"{spec.run_name}/{spec.attempt.action}/{spec.attempt.number}")
         execution = Execution(attempt_of(spec), self.name, self._loop.time())
         self.journal.executions.append(execution)
@@ -110,9 +126,12 @@ class Host:
         self.program(self, process)
 
     def _kill(self, key: AttemptKey, grace: float) -> None:
-        process = self.processes.get(key)
-        known = process is not None or key in self.ended
+        process, waiting = self.processes.get(key), self._waiting.pop(key, None)
+        known = process is not None or waiting is not None or key in self.ended
         self._say("killing", key=key, known=known)
+        if waiting is not None:
+            self.ended[key] = Ended(waiting, "killed", self.clock())
+            self._say("exited", spec=waiting, ending="killed", at=self.clock())
         if process is None:
             return
         wait = _KILL_SECONDS

@@ -10,6 +10,7 @@ from tests.fakes.control_plane import ControlPlane, new_action
 from tests.fakes.executor import FakeLaunchSpecs
 
 from flyte_server.domain import errors
+from flyte_server.domain.events import Failed
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action, ActionKey, Failure, Policy
 from flyte_server.engine.ports import LaunchSpec
@@ -167,3 +168,14 @@ async def test_nothing_starts_after_the_answer_in_any_order(seed: int) -> None:
         assert not plane.executor.held
         found = await plane.database.read(actions.phase_counts, run_id, None)
         assert all(phase.terminal for phase in found), found
+
+
+async def test_an_abort_and_an_end_in_one_transaction_are_two_changes() -> None:
+    async with ControlPlane(LoopClock()).running() as plane:
+        run_id = await plane.start_root()
+        attempt = plane.executor.attempt("a0")
+        before = await plane.action("a0")
+        ended = Failed(attempt, Failure("E", "no"), plane.clock.now_us())
+        await asyncio.gather(plane.engine.abort_run(run_id, "enough"), plane.engine.apply(ended))
+        after = await plane.action("a0")
+        assert (after.phase, after.version) == (Phase.ABORTED, before.version + 2)
