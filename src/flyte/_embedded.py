@@ -113,10 +113,8 @@ def stop(home: Path | None = None) -> bool:
     running = [pid for pid in (guardian, server) if pid is not None]
     if not running:
         return False
-    for number in (
-        signal.SIGTERM,
-        signal.SIGCONT,
-    ):  # what is stopped gets no signal before it goes on
+    # What is stopped hears of the first signal only when it goes on.
+    for number in (signal.SIGTERM, signal.SIGCONT):
         for pid in running:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)

@@ -55,3 +55,16 @@ def test_a_run_that_goes_on_cannot_be_deleted(plane: Plane, marks: Marks) -> Non
     refused = flyte("delete", "run", "r", expect=1)
     assert "has not ended; stop it first with 'flyte abort run r'" in refused.stderr
     marks.put("go")
+
+
+def test_a_server_that_keeps_little_removes_an_old_run_by_itself(
+    plane: Plane, marks: Marks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = plane.run("caching.py", "square", "--marks", str(marks), "--x", "3")
+    assert files_of(plane, ended.run)
+    plane.shut_down()
+    monkeypatch.setenv("FLYTE_SERVER_KEEP_DAYS", "0.00001")
+    plane.start()
+    wait_until(lambda: not files_of(plane, ended.run), timeout_seconds=60)
+    assert "does not exist" in flyte("get", "run", ended.run, expect=1).stderr
+    assert storage()["runs"] == 0

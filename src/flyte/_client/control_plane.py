@@ -131,8 +131,7 @@ class ControlPlane:
             http = whereabouts.Following(connections, base, Path(home))
             headers = {**(headers or {}), **whereabouts.header(home)}
         if attempt is not None:  # a task must not fail because its control plane is away
-            away = Absence(f"the control plane at {base}", say=_log.warning)
-            absence = lambda: away  # noqa: E731
+            absence = _always(Absence(f"the control plane at {base}", say=_log.warning))
         return cls(base, http, headers=headers, caller=caller, fence=fence, absence=absence)
 
     async def own(self, service: str, method: str, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,3 +189,7 @@ def is_seen(told: Mapping[str, str]) -> bool:
         return False
     mark = f"{witness.st_ino}-{witness.st_mtime_ns}"
     return mark == told["mark"] and os.access(told["root"], os.R_OK | os.W_OK | os.X_OK)
+
+
+def _always(absence: Absence) -> Bearable:
+    return lambda: absence

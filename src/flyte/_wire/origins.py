@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flyteidl2.common import run_pb2
+from flyteidl2.workflow import run_definition_pb2
 
 from flyte._wire import loading
 
@@ -20,21 +21,16 @@ _WORDS = {
 }
 
 
-def told(record: Any) -> tuple[str, str]:
-    """What an action says of its run: `("recovers", "r1")`; empty texts if the run stands for itself.
-
-    Args:
-        record: a handle whose `pb2` has `metadata`.
-    """
-    metadata = record.pb2.metadata
-    word = _WORDS.get(metadata.relation.relation_type, "")
-    return (word, metadata.relation.related_to.name) if word else ("", "")
+def told(metadata: run_definition_pb2.ActionMetadata) -> tuple[str, str] | None:
+    """What an action says of its run: `("recovers", "r1")`; None if the run stands for itself."""
+    word = _WORDS.get(metadata.relation.relation_type)
+    return (word, metadata.relation.related_to.name) if word else None
 
 
-def recovered_from(record: Any) -> str:
-    """Whose outputs a recovered action has, as `run/action`; empty for others."""
-    source = record.pb2.metadata.recovered_from
-    return f"{source.run.name}/{source.name}" if source.name else ""
+def recovered_from(metadata: run_definition_pb2.ActionMetadata) -> str | None:
+    """Whose outputs a recovered action has, as `run/action`; None for others."""
+    source = metadata.recovered_from
+    return f"{source.run.name}/{source.name}" if source.name else None
 
 
 class SourceFile(NamedTuple):

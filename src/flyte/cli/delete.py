@@ -13,12 +13,6 @@ def delete() -> None:
     """Delete what is no longer wanted."""
 
 
-delete.add_command(storage.delete_run)
-
-
-delete.add_command(commands.delete_limit)
-
-
 @delete.command("local-cache")
 @options.pass_root
 def delete_local_cache(root: options.RootOptions) -> None:
@@ -29,3 +23,7 @@ def delete_local_cache(root: options.RootOptions) -> None:
     count = shelf.clear()
     told = Table(("",), [(f"{count} cached results of local runs are forgotten",)])
     root.show(told, {"deleted": count})
+
+
+delete.add_command(commands.delete_limit)
+delete.add_command(storage.delete_run)

@@ -8,7 +8,6 @@ from flyteidl2.core import catalog_pb2
 
 from flyte import storage
 from flyte._kit import clock, optional
-from flyte._wire import origins
 from flyte._wire.caching.decisions import CacheDecision
 from flyte.cli.render import Table, duration, first_line, moment, size
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails
@@ -20,6 +19,8 @@ _CACHE = {
     "CACHE_SKIPPED": "overwrite",
 }
 """The wire's words for what the cache did: a miss that succeeded has filled the cache."""
+_NOTHING = ("", "")
+"""A line of facts that is left out."""
 _NO_RUNS = "no runs; start one with: flyte run FILE TASK"
 
 
@@ -43,7 +44,7 @@ def run(details: RunDetails) -> Table:
     labels = ", ".join(
         f"{key}={value}" for key, value in details.pb2.run_spec.labels.values.items()
     )
-    earlier = origins.told(details.action_details)
+    earlier = details.action_details.origin or _NOTHING
     return _facts(
         ("run", details.name), *_about(details.action_details), earlier, ("labels", labels)
     )
@@ -86,8 +87,8 @@ def action(
         ("action", details.name),
         ("parent", details.parent_name or ""),
         *_about(details),
-        origins.told(details),
-        ("outputs of", origins.recovered_from(details)),
+        details.origin or _NOTHING,
+        ("outputs of", details.recovered_from or ""),
         ("cache", cache),
         *budgets,
     )

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from flyte import _session, errors
 from flyte._ids import ROOT_ACTION, ActionID
 from flyte._phases import ActionPhase
-from flyte._wire import ids, statuses
+from flyte._wire import ids, origins, statuses
 from flyte._wire.statuses import ABORTING, Ending
 from flyte.remote._common import ToJSONMixin
 
@@ -69,6 +69,19 @@ class ActionRecord(ToJSONMixin):
     def start_time(self) -> datetime:
         """When the action started."""
         return moment(self.pb2.status.start_time)
+
+    @property
+    def origin(self) -> tuple[str, str] | None:
+        """How the run goes back to an earlier one: `("recovers", "r1")`, `("rerun of", "r1")`; None if it does not.
+
+        The first action of a run knows it.
+        """
+        return origins.told(self.pb2.metadata)
+
+    @property
+    def recovered_from(self) -> str | None:
+        """Whose outputs a recovered action has, as `run/action`; None for others."""
+        return origins.recovered_from(self.pb2.metadata)
 
     @property
     def ending(self) -> Ending | None:

@@ -4,6 +4,7 @@ One sync for many callers; and no caller has an answer before what it asked for 
 """
 
 import asyncio
+import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class Committer:
             done = await self._transacted([item.work for item in batch])
         except errors.StoreFailing as failing:  # it fails for all of them, and would again
             for item in batch:
-                _answer(item, errors.StoreFailing(*failing.args))
+                _answer(item, copy.copy(failing))
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to one caller
             await self._commit_apart(batch, error)

@@ -299,6 +299,8 @@ def _move_one(unit: Unit, action: Action, event: Event) -> None:
     """
     try:
         _move(unit, action, event)
+    except errors.StaleWrite:
+        raise
     except Exception as error:  # `decide` raises before anything was changed
         key, said = action.key, f"{type(error).__name__}: {error}"
         unit.set_aside(aside.subject("move", key), key, said)

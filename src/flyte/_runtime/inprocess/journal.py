@@ -31,7 +31,7 @@ _FRAME = struct.Struct("<II")
 """Length and checksum of what follows."""
 _KEPT_RUNS, _KEPT_BYTES = 200, 1_000_000_000
 """How many journals stay, and how much they may occupy together; the oldest go first."""
-_FILE = "journal"
+_FOLDER, _FILE = "local", "journal"
 
 
 class Begun(NamedTuple):
@@ -204,10 +204,15 @@ def load(run: str) -> Told:
     return Told(found[0], called, ended)
 
 
-def prune(kept_runs: int = _KEPT_RUNS, kept_bytes: int = _KEPT_BYTES) -> None:
-    """Remove the oldest journals, so that local runs do not fill the disk; other files of the runs stay."""
+def prune(home: Path, *, kept_runs: int = _KEPT_RUNS, kept_bytes: int = _KEPT_BYTES) -> None:
+    """Remove the oldest journals, so that local runs do not fill the disk; other files of the runs stay.
+
+    Args:
+        home: `$FLYTE_HOME`.
+        kept_runs, kept_bytes: how many journals stay, and how much they may occupy together.
+    """
     try:
-        folders = list(os.scandir(_home()))
+        folders = list(os.scandir(home / _FOLDER))
     except FileNotFoundError:
         return
     found = [(status.st_mtime, status.st_size, path) for path, status in _journals(folders)]
@@ -254,4 +259,4 @@ def _msgpack() -> ModuleType:
 
 
 def _home() -> Path:
-    return _read.flyte_home() / "local"
+    return _read.flyte_home() / _FOLDER

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-import random
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +22,6 @@ from flyte._task import TaskTemplate
 from flyte._wire import identities, loading, values
 
 logger = logging.getLogger("flyte.journal")
-
-_PRUNED = 0.05
-"""How often a new run looks for journals that are too many: the look costs as much as a small run."""
 
 
 class Source(NamedTuple):
@@ -161,8 +157,6 @@ def opened(
         tidying.note_use(journal.path_of(recover_from).parent)
     made = None
     try:
-        if random.random() < _PRUNED:
-            journal.prune()
         tidying.tidy()
         made = Journal(journal.path_of(run))
     except OSError as error:

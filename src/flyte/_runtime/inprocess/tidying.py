@@ -1,6 +1,7 @@
-"""Local runs and their cache stay bounded: what nobody has used for a month goes, once a day.
+"""Local runs and their cache stay bounded: what nobody has used for a month goes, and journals that are too many.
 
-A cached result counts as used when a run takes it; what results that stay refer to stays, too.
+A cached result counts as used when a run takes it; what results that stay refer to stays, too.  The start of a run
+looks, once an hour.
 """
 
 import logging
@@ -12,10 +13,12 @@ from pathlib import Path
 
 from flyte._kit import clock
 from flyte._runtime.caching import shelf
+from flyte._runtime.inprocess import journal
 from flyte.config import _read
 
 KEPT_DAYS = 30.0
 _DAY = 24 * 3600.0
+_EVERY_SECONDS = 3600.0
 _FOLDER = "local"
 _MARK = ".tidied"
 
@@ -23,7 +26,8 @@ logger = logging.getLogger("flyte.run")
 
 
 def tidy(home: Path | None = None, *, days: float = KEPT_DAYS) -> None:
-    """Remove results and files of local runs that are too old, unless it was done within a day; blocks shortly.
+    """Remove results and files of local runs that are too old, and the oldest journals if they are too many; blocks
+    shortly.  Nothing happens if it was done within the hour.
 
     Args:
         home: `$FLYTE_HOME`.
@@ -37,6 +41,7 @@ def tidy(home: Path | None = None, *, days: float = KEPT_DAYS) -> None:
     try:
         _forget_results(home, before)
         _remove_runs(home, before)
+        journal.prune(home)
     except OSError as error:
         logger.warning("old local runs below %s cannot be removed: %s", home / _FOLDER, error)
 
@@ -50,7 +55,7 @@ def note_use(run: Path) -> None:
 
 def _is_done(mark: Path, now: float) -> bool:
     with suppress(OSError):
-        if abs(now - mark.stat().st_mtime) < _DAY:
+        if abs(now - mark.stat().st_mtime) < _EVERY_SECONDS:
             return True
     with suppress(OSError):
         mark.touch()

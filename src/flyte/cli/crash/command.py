@@ -20,6 +20,7 @@ from flyte.cli.run.command import Files, TaskCommand, Tasks
 from flyte.cli.run.script import Script
 
 _NOT_REPEATABLE = 1
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 class CrashFiles(Files):
@@ -121,9 +122,6 @@ class _Progress:
         if clock.monotonic() >= self._next_at and done < self._crashes:
             self._next_at = clock.monotonic() + _SECONDS_BETWEEN_LINES
             click.echo(f"{done} of {self._crashes} crashes", err=True)
-
-
-_SECONDS_BETWEEN_LINES = 5.0
 
 
 @click.group()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from flyte.cli.crash import notes, verdicts
@@ -103,7 +103,7 @@ class Trials:
                     future.cancel()
 
     def _whole(self, name: str) -> Told:
-        return self._process(_Room.made(self._folder / name), Orders(run="r1", notes="", root=""))
+        return self._process(_Room.made(self._folder / name), "r1")
 
     def _crash(self, crash: Crash, undisturbed: Undisturbed) -> Verdict:
         room = _Room.made(self._folder / f"{crash.record.number}-{crash.moment}")
@@ -113,22 +113,30 @@ class Trials:
             room.remove()
 
     def _judged(self, room: "_Room", crash: Crash, undisturbed: Undisturbed) -> Verdict:
-        orders = Orders(
-            run="killed", notes="", root="", at=crash.record.number, moment=crash.moment
-        )
-        killed = self._process(room, orders)
+        killed = self._process(room, "killed", crash=crash)
         resumed = Told()
         if killed.killed is not None:
-            resumed = self._process(
-                room, Orders(run="resumed", notes="", root="", recovers="killed")
-            )
+            resumed = self._process(room, "resumed", recovers="killed")
         return verdicts.compare(undisturbed.told, killed, resumed, stable=undisturbed.stable)
 
-    def _process(self, room: "_Room", orders: Orders) -> Told:
-        path = room.folder / f"{orders.run}.json"
-        told_at = room.folder / f"{orders.run}.notes"
-        replace(orders, notes=str(told_at), root=str(self._subject.root)).write(path)
-        log = room.folder / f"{orders.run}.log"
+    def _process(
+        self,
+        room: "_Room",
+        run: str,
+        *,
+        crash: Crash | None = None,
+        recovers: str | None = None,
+    ) -> Told:
+        path, log = room.folder / f"{run}.json", room.folder / f"{run}.log"
+        told_at = room.folder / f"{run}.notes"
+        Orders(
+            run=run,
+            notes=str(told_at),
+            root=str(self._subject.root),
+            recovers=recovers,
+            at=crash.record.number if crash else None,
+            moment=crash.moment if crash else "before",
+        ).write(path)
         is_in_time = self._run(room, path, log)
         told = notes.read(told_at)
         told.hangs = not is_in_time

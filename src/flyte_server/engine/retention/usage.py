@@ -14,9 +14,9 @@ from flyte_server.store.file import backups
 from flyte_server.store.retention import KeptRun, Totals
 from flyte_server.store.rows import Connection
 
-_LONGEST_FRESH_SECONDS = 60.0
-_SHARE = 20
-"""A look that took a second is good for twenty."""
+_LONGEST_FRESH_SECONDS = 3600.0
+_SHARE = 100
+"""A look that took a second is good for a hundred: an idle control plane does next to nothing."""
 _MEASURED_AT_ONCE = 50
 
 
@@ -81,7 +81,7 @@ class Usage:
             await self._database.write(retention.save_measure, run, data, logs)
 
     async def figures(self) -> Figures:
-        """What is occupied; files that no row counts were looked at within the last minute."""
+        """What is occupied; files that no row counts were looked at a moment ago, many of them within the hour."""
         rest = await self._looked()
         totals, uncounted = await self._database.read(_counted)
         counted_apart = [rest.unmeasured[each] for each in uncounted & rest.unmeasured.keys()]

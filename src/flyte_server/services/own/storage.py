@@ -26,7 +26,7 @@ class StorageService:
         """`{largest?} -> {categories, counted, limit, excess, days, disk, free, next?, largest, …}`.
 
         `categories` are bytes by name; `limit` and `days` are 0 where there is none; sizes of runs that go on are of
-        the last minute.
+        the last look: a moment ago, of very many files up to an hour.
         """
         largest = min(request.number("largest", _LARGEST), _MOST_LARGEST)
         return _payload(await self._retention.outlook(largest=largest))

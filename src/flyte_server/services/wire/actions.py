@@ -121,9 +121,8 @@ class Views:
         return message
 
     def _result(self, message: run_definition_pb2.ActionDetails, action: Action) -> None:
-        reason = (
-            action.aborting
-        )  # told as soon as it is asked for: the phase says whether it is over
+        # Told as soon as it is asked for: the phase says whether it is over.
+        reason = action.aborting
         if action.phase is Phase.ABORTED:
             reason = action.failure.message if action.failure else ""
         if reason is not None:

@@ -119,7 +119,7 @@ def test_old_journals_go_and_files_of_their_runs_stay(flyte_home: Path) -> None:
         made.close()
         os.utime(made.path, (number, number))
     (journal.path_of("r0").parent / "raw").mkdir()
-    journal.prune(kept_runs=3)
+    journal.prune(flyte_home, kept_runs=3)
     assert sorted(path.name for path in (flyte_home / "local").iterdir()) == [
         "r0",
         "r2",
@@ -127,5 +127,5 @@ def test_old_journals_go_and_files_of_their_runs_stay(flyte_home: Path) -> None:
         "r4",
     ]
     assert not journal.path_of("r0").exists()
-    journal.prune(kept_bytes=journal.path_of("r4").stat().st_size)
+    journal.prune(flyte_home, kept_bytes=journal.path_of("r4").stat().st_size)
     assert [path.parent.name for path in flyte_home.glob("local/*/journal")] == ["r4"]

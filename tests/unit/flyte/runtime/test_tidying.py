@@ -1,4 +1,4 @@
-"""Local runs and their cache stay bounded: what is old goes once a day, what is used stays."""
+"""Local runs and their cache stay bounded: what is old goes once an hour, what is used stays."""
 
 import os
 from pathlib import Path
@@ -84,7 +84,7 @@ def test_files_of_a_result_that_is_still_used_stay(home: Path) -> None:
     assert execute("a", "again") == "a"
 
 
-def test_it_is_done_once_a_day_and_at_the_start_of_a_run(home: Path) -> None:
+def test_it_is_done_once_an_hour_and_at_the_start_of_a_run(home: Path) -> None:
     execute("a", "old")
     age(home / "local" / "old", 31)
     tidying.tidy(home)
