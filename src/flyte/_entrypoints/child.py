@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -37,6 +37,14 @@ class Launch:
     env: Mapping[str, str]
     log_path: str
     output_prefix: str
+    cgroups: tuple[str, ...] = ()
+    """Directories of control groups that its process enters before anything else."""
+    bounds: Mapping[str, int] = field(default_factory=dict[str, int])
+    """What it may use at most: `cpu_milli`, `memory`, `disk`, `shm` (bytes); 0: no bound."""
+    hidden_env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Secrets that become variables."""
+    hidden_files: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Secrets that become files, by their paths."""
 
     @property
     def token(self) -> str:
@@ -51,6 +59,10 @@ class Launch:
             env=message["env"],
             log_path=message["log_path"],
             output_prefix=message["output_prefix"],
+            cgroups=tuple(message.get("cgroups", ())),
+            bounds=message.get("bounds", {}),
+            hidden_env=message.get("hidden_env", {}),
+            hidden_files=message.get("hidden_files", {}),
         )
 
 

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+from flyte_server.domain.needs import Usage
 from flyte_server.domain.records import ActionKey, AttemptKey, Failure
 
 
@@ -14,6 +15,8 @@ class Claimed:
     token: str
     worker: str = ""
     """The control plane that claims; a host takes over when the attempt starts."""
+    devices: tuple[str, ...] = ()
+    """Ids of the accelerators that become its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Succeeded:
     attempt: AttemptKey
     at: int
     started_at: int | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Failed:
     failure: Failure
     at: int
     started_at: int | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

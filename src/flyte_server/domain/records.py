@@ -3,6 +3,7 @@ UTC."""
 
 from dataclasses import dataclass, field
 
+from flyte_server.domain.needs import Bounds, Needs, Pool, Usage
 from flyte_server.domain.phases import Blame, CacheStatus, Kind, Phase
 
 
@@ -42,6 +43,12 @@ class Policy:
     """Results of other projects and domains count too."""
     output_count: int | None = None
     """How many outputs a result has; None: not known."""
+    needs: Needs = field(default_factory=Needs)
+    """What is reserved for an attempt."""
+    bounds: Bounds = field(default_factory=Bounds)
+    """What an attempt may use."""
+    pool: Pool | None = None
+    """The processes that execute it; None: each attempt has a process of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +209,10 @@ class Attempt:
     ended_at: int | None = None
     failure: Failure | None = None
     output_uri: str = ""
+    devices: tuple[str, ...] = ()
+    """Ids of the accelerators that are its own while it is alive."""
+    usage: Usage | None = None
+    """What it has used; None: not known (yet)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ def _claimed(action: Action, event: Claimed, now_us: int) -> Decision:
         queued_at=action.queued_at,
         claimed_at=now_us,
         output_uri=claimed.output_uri,
+        devices=event.devices,
     )
     return Decision(claimed, attempt)
 
@@ -176,6 +177,7 @@ def _ended(
     else:
         phase = Phase.SUCCEEDED if failure is None else Phase.FAILED
     attempt = _attempt(action, phase, started_at=started_at, ended_at=event.at, failure=failure)
+    attempt = replace(attempt, usage=None if isinstance(event, Lost) else event.usage)
     if failure is None:
         return _succeeded(action, attempt, event.at)
     if phase is Phase.ABORTED:

@@ -5,10 +5,21 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from flyte_server.domain.events import Event
+from flyte_server.domain.needs import Bounds, Pool
 from flyte_server.domain.records import Action, AttemptKey, Failure
 
 Report = Callable[[Event], Awaitable[object]]
 """How an executor says what happened (`Engine.apply`); returns when it is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Secrets of an attempt: never in arguments, logs, records or messages for people."""
+
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Variables of its process."""
+    files: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Contents of files, by their paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,13 @@ class LaunchSpec:
     cpus: int = 1
     """Upper bound of CPUs the task asked for, at least 1."""
     image: str = ""
+    bounds: Bounds = field(default_factory=Bounds)
+    """What it may use at most."""
+    devices: tuple[str, ...] = ()
+    """Ids of the accelerators that are its own."""
+    pool: Pool | None = None
+    """The processes that take it; None: it gets a process of its own."""
+    hidden: Hidden = field(default_factory=Hidden)
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from flyte_server.domain import errors
-from flyte_server.store import faults, migrate
-from flyte_server.store.file import backups, integrity, location
+from flyte_server.store import faults
+from flyte_server.store.file import backups, integrity, location, migrate
 from flyte_server.store.rows import Connection
 
 P = ParamSpec("P")

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from flyte_server.domain import errors
+from flyte_server.domain.needs import Bounds, Needs, Pool, Usage
 from flyte_server.domain.phases import Blame, CacheStatus, Kind, Phase
 from flyte_server.domain.records import (
     Action,
@@ -40,7 +41,7 @@ _CACHE_STATUSES = {status.value: status for status in CacheStatus}
 _RUN_LABELS, _RUN_RECOVERY = 5, 10
 _ACTION_KIND, _ACTION_PHASE, _ACTION_POLICY = 3, 4, 7
 _ACTION_CACHE_STATUS, _ACTION_STOPPING, _ACTION_FAILURE = 17, 30, 31
-_ATTEMPT_PHASE, _ATTEMPT_FAILURE = 4, 11
+_ATTEMPT_PHASE, _ATTEMPT_FAILURE, _ATTEMPT_DEVICES, _ATTEMPT_USAGE = 4, 11, 13, 14
 
 
 def run(row: Row) -> Run:
@@ -220,6 +221,8 @@ def attempt(row: Row) -> Attempt:
     values = list(row)
     values[_ATTEMPT_PHASE] = _PHASES[row[_ATTEMPT_PHASE]]
     values[_ATTEMPT_FAILURE] = _failure(row[_ATTEMPT_FAILURE])
+    values[_ATTEMPT_DEVICES] = tuple(json.loads(row[_ATTEMPT_DEVICES] or "[]"))
+    values[_ATTEMPT_USAGE] = _usage(row[_ATTEMPT_USAGE])
     return Attempt(*values)
 
 
@@ -239,6 +242,8 @@ def attempt_params(record: Attempt) -> Params:
         "ended_at": record.ended_at,
         "failure": _failure_text(record.failure),
         "output_uri": record.output_uri,
+        "devices": json.dumps(record.devices) if record.devices else "",
+        "usage": None if record.usage is None else json.dumps(asdict(record.usage)),
     }
 
 
@@ -254,7 +259,10 @@ def project(row: Row) -> Project:
 
 @lru_cache(maxsize=1024)
 def _policy(text: str) -> Policy:
-    return Policy(**json.loads(text))
+    fields = json.loads(text)
+    pool = fields.pop("pool", None)
+    needs, bounds = Needs(**fields.pop("needs", {})), Bounds(**fields.pop("bounds", {}))
+    return Policy(**fields, needs=needs, bounds=bounds, pool=Pool(**pool) if pool else None)
 
 
 @lru_cache(maxsize=1024)
@@ -276,6 +284,10 @@ def _recovery_text(recovery: Recovery | None) -> str | None:
 def lease(row: Row) -> Lease:
     """A row of `leases`."""
     return Lease(*row)
+
+
+def _usage(text: str | None) -> Usage | None:
+    return None if text is None else Usage(**json.loads(text))
 
 
 def _failure(text: str | None) -> Failure | None:

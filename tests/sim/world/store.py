@@ -11,8 +11,9 @@ from tests.sim.world.journal import Journal
 from tests.sim.world.loop import Being, never, running
 
 from flyte_server.domain import errors
-from flyte_server.store import faults, migrate
+from flyte_server.store import faults
 from flyte_server.store.database import Database
+from flyte_server.store.file import migrate
 
 _RECOVERY_LOOKS = 12
 _CODES = {LOCKED: sqlite3.SQLITE_BUSY, BROKEN: sqlite3.SQLITE_IOERR}

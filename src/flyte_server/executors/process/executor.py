@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flyte_server.clock import Clock
@@ -173,6 +173,9 @@ class ProcessExecutor:
                 "env": place.env,
                 "log_path": spec.log_path,
                 "output_prefix": spec.output_prefix,
+                "bounds": asdict(spec.bounds),
+                "hidden_env": dict(spec.hidden.env),
+                "hidden_files": dict(spec.hidden.files),
             }
         )
 

@@ -62,6 +62,8 @@ class StoredLaunchSpecs:
             host_key=variables.host_key(template, action, chosen),
             cpus=template.cpus,
             image=template.image,
+            bounds=action.policy.bounds,
+            pool=action.policy.pool and action.policy.pool.of(action.run_id),
             labels=run.labels,
         )
 

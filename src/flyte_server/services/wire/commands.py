@@ -61,7 +61,7 @@ def root(
         queue=queue,
         cache_key=specs.root_cache_key(spec.task_template, task.name, inputs_hash),
         overwrite_cache=cache.overwrites or specs.executes_always(spec.task_template),
-        policy=specs.policy(spec.task_template, cache_everywhere=cache.everywhere),
+        policy=specs.policy(spec, task_name=task.name, cache_everywhere=cache.everywhere),
     )
 
 
@@ -85,7 +85,7 @@ def child(message: actions_service_pb2.Action, task: TaskName, cache: CacheUse) 
         ).rstrip("/"),
         cache_key=key or None,
         overwrite_cache=cache.overwrites or specs.executes_always(spec.task_template),
-        policy=specs.policy(spec.task_template, cache_everywhere=cache.everywhere),
+        policy=specs.policy(spec, task_name=task.name, cache_everywhere=cache.everywhere),
     )
 
 

@@ -8,18 +8,29 @@ from flyteidl2.core import tasks_pb2
 from flyteidl2.task import common_pb2, task_definition_pb2
 
 from flyte_server.domain.records import Policy
-from flyte_server.services.wire import identities, times
+from flyte_server.services.wire import identities, machine, times
 
 CACHE_BEHAVIOR = "cache.behavior"
 """Entry of a task's `config` with what its author wants of the cache; other `cache.…` entries only explain the key."""
 
 
-def policy(template: tasks_pb2.TaskTemplate, *, cache_everywhere: bool = False) -> Policy:
-    """Retries, backoff, time limits, and how results are used again.
+def policy(
+    spec: task_definition_pb2.TaskSpec,
+    *,
+    task_name: str = "",
+    cache_everywhere: bool = False,
+) -> Policy:
+    """Retries, backoff, time limits, how results are used again, and what is needed of a machine.
 
     Args:
+        spec: what the task says.
+        task_name: its name, by which its environment is known.
         cache_everywhere: results of other projects and domains count too; it is the run that says so.
+
+    Raises:
+        Invalid: a quantity of resources cannot be read.
     """
+    template = spec.task_template
     metadata = template.metadata
     backoff = metadata.retries.backoff
     return Policy(
@@ -34,6 +45,9 @@ def policy(template: tasks_pb2.TaskTemplate, *, cache_everywhere: bool = False) 
         cache_serialize=metadata.discoverable and metadata.cache_serializable,
         cache_everywhere=metadata.discoverable and cache_everywhere,
         output_count=len(template.interface.outputs.variables),
+        needs=machine.needs(template),
+        bounds=machine.bounds(template),
+        pool=machine.pool(spec, environment_name(spec, task_name)),
     )
 
 

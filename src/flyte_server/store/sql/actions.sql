@@ -201,7 +201,7 @@ SELECT min(limit_at) FROM actions WHERE limit_at IS NOT NULL;
 -- New attempts.
 INSERT INTO attempts VALUES (
     :run_id, :action, :number, :token, :phase, :worker, :pid, :queued_at, :claimed_at, :started_at,
-    :ended_at, :failure, :output_uri
+    :ended_at, :failure, :output_uri, :devices, :usage
 );
 
 -- name: update_attempts*!
@@ -212,7 +212,8 @@ UPDATE attempts SET
     pid = coalesce(:pid, pid),
     started_at = coalesce(started_at, :started_at),
     ended_at = coalesce(:ended_at, ended_at),
-    failure = coalesce(:failure, failure)
+    failure = coalesce(:failure, failure),
+    usage = coalesce(:usage, usage)
 WHERE run_id = :run_id AND action = :action AND number = :number AND token = :token;
 
 -- name: attempts

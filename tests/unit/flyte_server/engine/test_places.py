@@ -16,7 +16,8 @@ from flyte_server.domain.events import Lost, Started, Succeeded
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import AttemptKey, Policy
 from flyte_server.engine import waiting
-from flyte_server.store import migrate, queries
+from flyte_server.store import queries
+from flyte_server.store.file import migrate
 
 GPU = Gate("environment", "gpu")
 BIG = Gate("queue", "big")

@@ -3,7 +3,7 @@
 import pytest
 from flyteidl2.common import phase_pb2
 from flyteidl2.core import literals_pb2, tasks_pb2
-from flyteidl2.task import common_pb2
+from flyteidl2.task import common_pb2, task_definition_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
@@ -97,7 +97,9 @@ def test_the_rules_of_a_task_are_read_from_its_metadata() -> None:
             queued_timeout=Duration(seconds=5), deadline=Duration(seconds=600)
         ),
     )
-    assert specs.policy(tasks_pb2.TaskTemplate(metadata=metadata)) == Policy(
+    assert specs.policy(
+        task_definition_pb2.TaskSpec(task_template=tasks_pb2.TaskTemplate(metadata=metadata))
+    ) == Policy(
         retries=3,
         backoff_base_seconds=1.5,
         backoff_factor=2.0,
@@ -107,7 +109,7 @@ def test_the_rules_of_a_task_are_read_from_its_metadata() -> None:
         deadline_seconds=600.0,
         output_count=0,
     )
-    assert specs.policy(tasks_pb2.TaskTemplate()) == Policy(output_count=0)
+    assert specs.policy(task_definition_pb2.TaskSpec()) == Policy(output_count=0)
 
 
 def test_a_root_is_cached_only_if_its_task_asks_for_it() -> None:

@@ -14,11 +14,11 @@ from tests.support import wait_until
 
 from flyte_server.domain import errors
 from flyte_server.domain.records import Project
-from flyte_server.store import migrate, projects
+from flyte_server.store import projects
 from flyte_server.store.database import Database
-from flyte_server.store.file import backups
+from flyte_server.store.file import backups, migrate
 
-MIGRATIONS = Path(migrate.__file__).parent / "migrations"
+MIGRATIONS = Path(migrate.__file__).parent.parent / "migrations"
 PAGE = 4096
 
 
@@ -190,7 +190,8 @@ def test_a_newer_database_is_refused_with_both_versions(path: Path) -> None:
 _MIGRATE = """
 import sys
 from pathlib import Path
-from flyte_server.store import database, migrate
+from flyte_server.store import database
+from flyte_server.store.file import migrate
 connection = database._connect(sys.argv[1])
 migrate.apply(connection, Path(sys.argv[2]))
 """

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from flyte_server.domain.records import CacheEntry, Run
-from flyte_server.store import actions, cache, migrate, queries, runs
+from flyte_server.store import actions, cache, queries, runs
+from flyte_server.store.file import migrate
 
-MIGRATIONS = Path(migrate.__file__).parent / "migrations"
+MIGRATIONS = Path(migrate.__file__).parent.parent / "migrations"
 
 
 @pytest.fixture

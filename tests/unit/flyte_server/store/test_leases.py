@@ -7,7 +7,8 @@ import pytest
 
 from flyte_server.domain.phases import Kind, Phase
 from flyte_server.domain.records import Action, Attempt, AttemptKey, Lease, Run
-from flyte_server.store import actions, leases, migrate, runs
+from flyte_server.store import actions, leases, runs
+from flyte_server.store.file import migrate
 
 
 @pytest.fixture

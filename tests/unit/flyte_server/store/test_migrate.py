@@ -9,7 +9,8 @@ import pytest
 
 from flyte_server.domain import errors
 from flyte_server.domain.records import Action, Attempt, Project, Run, TaskVersion
-from flyte_server.store import migrate, rows
+from flyte_server.store import rows
+from flyte_server.store.file import migrate
 
 
 @pytest.fixture

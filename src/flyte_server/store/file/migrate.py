@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flyte_server.domain import errors
 
-_FOLDER = Path(__file__).parent / "migrations"
+_FOLDER = Path(__file__).parent.parent / "migrations"
 _VERSIONS = """
 CREATE TABLE IF NOT EXISTS schema_versions (
     version INTEGER PRIMARY KEY,
