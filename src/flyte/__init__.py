@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from flyte import syncify as syncify
     from flyte import types as types
     from flyte._build import build, build_images
+    from flyte._checkpoint import BaseCheckpoint, Checkpoint, latest_checkpoint
     from flyte._initialize import init, init_from_config
     from flyte._loggers import logger, system_logger
     from flyte._map import map  # noqa: A004 - an official name
@@ -53,12 +54,15 @@ if TYPE_CHECKING:
     from flyte._version import __version__, version
 
 _HOMES = {
+    "BaseCheckpoint": "flyte._checkpoint",
+    "Checkpoint": "flyte._checkpoint",
     "__version__": "flyte._version",
     "build": "flyte._build",
     "build_images": "flyte._build",
     "current_domain": "flyte._session",
     "current_project": "flyte._session",
     "init": "flyte._initialize",
+    "latest_checkpoint": "flyte._checkpoint",
     "init_from_config": "flyte._initialize",
     "logger": "flyte._loggers",
     "map": "flyte._map",
@@ -83,9 +87,11 @@ __all__ = [
     "TPU",
     "AsyncFunctionTaskTemplate",
     "Backoff",
+    "BaseCheckpoint",
     "Cache",
     "CachePolicy",
     "CacheRequest",
+    "Checkpoint",
     "Device",
     "DeviceClass",
     "Documentation",
@@ -114,6 +120,7 @@ __all__ = [
     "group",
     "init",
     "init_from_config",
+    "latest_checkpoint",
     "logger",
     "map",
     "rerun",

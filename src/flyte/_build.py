@@ -1,18 +1,22 @@
 """`flyte.build`, `flyte.build_images` and the engine behind them: from images to their addresses."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
-from flyte import _image, _session, errors
+from flyte import _image, _session, _venvs, errors
 from flyte._environment import Environment
 from flyte._image import Image, ImageBuild
 from flyte._image_layers import BundledCode
 from flyte._images import _builders, _ensure
+from flyte._images._builders import NoBuilder
 from flyte._images._cache import ImageCache
 from flyte._images._protocols import ImageBuilder
 from flyte._options import CopyFiles
+from flyte._task import TaskTemplate
+from flyte._venvs import Venvs
+from flyte._wire import loading
 from flyte.syncify import syncify
 
 
@@ -53,9 +57,12 @@ class ImageBuildEngine:
         Raises:
             ImageBuildError: naming the image, the builder and the next step.
         """
-        if not _ensure.needs_build(image):
+        if not _image.needs_build(image):
             return ImageBuild(uri=_address(image), remote_run=None)
         name, chosen = _chosen(builder)
+        if isinstance(chosen, NoBuilder) and (venvs := await _venvs_here()) is not None:
+            made = await venvs.ensure(image) if wait and not dry_run else await venvs.keep(image)
+            return ImageBuild(uri=made, remote_run=None)
         return await _ensure.ensure(
             image, chosen, cls._answers, name=name, dry_run=dry_run, force=force, wait=wait
         )
@@ -67,7 +74,7 @@ class ImageBuildEngine:
         Raises:
             ImageBuildError: when a checker fails.
         """
-        if not _ensure.needs_build(image):
+        if not _image.needs_build(image):
             return _address(image)
         return await _ensure.existing(image, _chosen(None)[1])
 
@@ -111,15 +118,57 @@ async def build_images(
         ImageBuildError: naming the image, the builder and the next step.
     """
     known = dict(seed_cache.image_lookup) if seed_cache else {}
-    wanted = [env for env in _with_dependencies(envs) if env.name not in known]
+    wanted = [env for env in _venvs.with_dependencies(envs) if env.name not in known]
     made = await asyncio.gather(
-        *(ImageBuildEngine.build(_image_of(env, copy_style)) for env in wanted)
+        *(ImageBuildEngine.build(image_of(env, copy_style)) for env in wanted)
     )
     for env, answer in zip(wanted, made, strict=True):
         if answer.uri is not None:
             known[env.name] = answer.uri
     runs = dict(seed_cache.build_run_ids) if seed_cache else {}
     return ImageCache(image_lookup=known, build_run_ids=runs)
+
+
+async def images_of(
+    task: TaskTemplate[..., Any, Any], root: Path, copy_style: CopyFiles
+) -> ImageCache | None:
+    """Addresses of the images of a run, where our own control plane makes environments of them; None elsewhere.
+
+    Those of the task's environment and of all that it depends on are there when this returns.  Of others in the user's
+    modules only the recipes are sent: one of their tasks has to be called before the environment is made.
+
+    Raises:
+        ImageBuildError: naming the image, the layer and the next step, or with what uv says.
+    """
+    needed = {env.name: image_of(env, copy_style) for env in _venvs.declared(task)}
+    visible = _venvs.visible(root, loading.home(task))
+    known = {env.name: image_of(env, copy_style) for env in visible}
+    wanted = {
+        name: image for name, image in {**known, **needed}.items() if _image.needs_build(image)
+    }
+    if not wanted or not isinstance(_chosen(None)[1], NoBuilder):
+        return None
+    venvs = await _venvs_here()
+    if venvs is None:
+        return None
+
+    async def address(name: str, image: Image) -> str | None:
+        if name in needed:
+            return await venvs.ensure(image)
+        try:
+            return await venvs.keep(image)
+        except errors.ImageBuildError:
+            return None  # whoever calls it hears of it, and nobody else
+
+    made = await asyncio.gather(*(address(name, image) for name, image in wanted.items()))
+    found = {name: uri for name, uri in zip(wanted, made, strict=True) if uri is not None}
+    return ImageCache(image_lookup=found)
+
+
+async def _venvs_here() -> Venvs | None:
+    """Where environments are made instead of images; None if the session has no control plane of ours."""
+    session = _session.current()
+    return await Venvs.of(session) if session.mode == "remote" else None
 
 
 def _chosen(builder: "str | ImageBuilder | None") -> tuple[str, ImageBuilder]:
@@ -143,21 +192,10 @@ def _address(image: Image) -> str:
     )
 
 
-def _image_of(env: Environment, copy_style: CopyFiles) -> Image:
+def image_of(env: Environment, copy_style: CopyFiles) -> Image:
     """The environment's image, without the code that is sent with each run anyhow."""
     image = _image.image(env.image)
     if copy_style == "none":
         return image
     layers = tuple(layer for layer in image.layers if not isinstance(layer, BundledCode))
     return replace(image, layers=layers)
-
-
-def _with_dependencies(envs: Iterable[Environment]) -> Iterator[Environment]:
-    """Each environment once, those that it depends on after it."""
-    waiting, seen = list(envs), set[str]()
-    while waiting:
-        env = waiting.pop(0)
-        if env.name not in seen:
-            seen.add(env.name)
-            yield env
-            waiting.extend(env.depends_on)

@@ -6,7 +6,7 @@ puts it here before user code runs.  So no word imports an engine, and a task's 
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -134,6 +134,8 @@ class TaskContext:
     report: Any = None
     group_data: GroupData | None = None
     checkpoint_paths: CheckpointPaths | None = None
+    checkpoint: Any = None
+    """The attempt's `flyte.Checkpoint`; None: there is no place for one."""
     code_bundle: CodeBundle | None = None
     compiled_image_cache: Any = None
     data: dict[str, Any] = field(default_factory=dict)
@@ -143,6 +145,8 @@ class TaskContext:
     disable_run_cache: bool = False
     run_start_time: datetime | None = None
     task_name: str | None = None
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values of the task's secrets: they are replaced in what the SDK tells of it."""
     attempt_number: int = 0
     """0 for the first attempt (as `FLYTE_ATTEMPT_NUMBER`)."""
 
@@ -181,6 +185,22 @@ def entered(new: Scope) -> Generator[Scope]:
         yield new
     finally:
         _scope.reset(token)
+
+
+_owner: ContextVar[object] = ContextVar("flyte_owner", default=None)
+
+
+def owner(context: Context | None = None) -> object:
+    """What was made the owner of whatever runs in the caller's context, or in another one; None if nothing was.
+
+    Processes that several attempts share tell by it whose output and whose tasks they have before them.
+    """
+    return _owner.get() if context is None else context.get(_owner)
+
+
+def make_owner(new: object, context: Context) -> None:
+    """Let everything that runs in a context belong to somebody."""
+    context.run(_owner.set, new)
 
 
 def ctx() -> TaskContext | None:

@@ -20,7 +20,8 @@ _DISTRIBUTION = "flyte-standalone"
 _NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 
 
-def _this_python() -> tuple[int, int]:
+def this_python() -> tuple[int, int]:
+    """Version of the running Python, as `(3, 12)`."""
     return sys.version_info[0], sys.version_info[1]
 
 
@@ -29,7 +30,8 @@ class Image(Layered):
     """A recipe of a container image; each `with_…` returns a new one with another layer.
 
     Begin with one of the `from_…` methods.  Nothing is read or built here: files are looked at by
-    the image builder.
+    the image builder.  The control plane of one's own machine needs none: it makes a Python environment
+    of packages, variables and sources.  A run in the caller's process uses what the caller has.
 
     Example:
         >>> image = Image.from_debian_base(name="trainer").with_pip_packages("scikit-learn>=1.5")
@@ -42,7 +44,7 @@ class Image(Layered):
     registry: str | None = None
     name: str | None = None
     platform: tuple[Architecture, ...] = ("linux/amd64",)
-    python_version: tuple[int, int] = field(default_factory=_this_python)
+    python_version: tuple[int, int] = field(default_factory=this_python)
     extendable: bool = False
     ref_name: str | None = None
     layers: tuple[Layer, ...] = ()
@@ -93,7 +95,7 @@ class Image(Layered):
             name: name of the built image.
             platform: architectures to build for.
         """
-        major, minor = python_version or _this_python()
+        major, minor = python_version or this_python()
         package = f"{_DISTRIBUTION}=={flyte_version}" if flyte_version else _DISTRIBUTION
         return cls(
             base_image=f"python:{major}.{minor}-slim-bookworm",
@@ -295,6 +297,17 @@ def image(request: ImageRequest) -> Image:
         "image must be a flyte.Image, the address of an image or 'auto', got "
         f"{type(request).__name__}: {request!r}"
     )
+
+
+def needs_build(image: Image) -> bool:
+    """Whether the image has to be made: it has layers or a Dockerfile, and is not the default one.
+
+    The default image stands for the caller's own interpreter, which needs no image; a control plane with containers
+    has one under this name.
+    """
+    if image.dockerfile is not None:
+        return True
+    return bool(image.layers) and image != Image.from_debian_base()
 
 
 def _platforms(

@@ -16,7 +16,7 @@ from flyteidl2.dataproxy import dataproxy_service_pb2
 from flyteidl2.task import common_pb2, run_pb2, task_definition_pb2
 from flyteidl2.workflow import run_definition_pb2, run_service_pb2
 
-from flyte import _session, errors
+from flyte import _build, _session, errors
 from flyte._client import ControlPlane
 from flyte._client.data import DataLinks
 from flyte._code import bundle, uploads
@@ -24,6 +24,7 @@ from flyte._code.bundle import Bundle
 from flyte._context import CodeBundle
 from flyte._earlier import EarlierRun, completed, earlier_run
 from flyte._ids import ROOT_ACTION, ActionID, random_run_name
+from flyte._images._cache import ImageCache
 from flyte._interface import NativeInterface
 from flyte._kit.absence import Absence
 from flyte._options import RunOptions
@@ -34,7 +35,7 @@ from flyte._wire.caching import keys
 from flyte._wire.task_spec import SerializationContext
 from flyte.config import _read
 from flyte.remote import Run
-from flyte.remote._large import LinkCarrier
+from flyte.remote._data import LinkCarrier
 from flyte.syncify import syncify
 
 _log = logging.getLogger("flyte.run")
@@ -119,6 +120,11 @@ async def submit(
         UnionRpcError: the control plane cannot be reached, or refuses.
     """
     session = _session.current()
+    if options.debug:
+        raise errors.DefinitionError(
+            "debug=True is for runs in this process: add mode='local' (flyte run --local --debug); an action that "
+            "failed on a control plane comes here with: flyte debug RUN ACTION"
+        )
     plan = _Plan(task, options, session, _root(session, task))
     earlier = await earlier_run(options.earlier) if options.earlier else None
     # First what the caller can have got wrong: nothing is started or sent for a run that cannot be.
@@ -134,14 +140,16 @@ async def submit(
         made = await _bundle(options, plan.root)
         code = _code_bundle(made, f"<dry-run>/{made.filename}") if made else None
         return DryRun(_task_spec(plan, code), inputs, code)
-    (address, plane), made = await asyncio.gather(
-        session.link.open(session, start=True), _bundle(options, plan.root)
+    (address, plane), made, images = await asyncio.gather(
+        session.link.open(session, start=True),
+        _bundle(options, plan.root),
+        _build.images_of(task, plan.root, options.copy_style),
     )
     code = _code_bundle(made, await _uploaded(plan, plane, address, made)) if made else None
     spec = _run_spec(plan, address)
     if earlier is not None:
         spec = await _related(earlier, plane, options, inputs, spec)
-    return await create(plan.target, plane, _task_spec(plan, code), inputs, spec)
+    return await create(plan.target, plane, _task_spec(plan, code, images), inputs, spec)
 
 
 @syncify
@@ -228,13 +236,16 @@ async def _uploaded(plan: _Plan, plane: ControlPlane, address: Address, made: Bu
     return native_url
 
 
-def _task_spec(plan: _Plan, code: CodeBundle | None) -> task_definition_pb2.TaskSpec:
+def _task_spec(
+    plan: _Plan, code: CodeBundle | None, images: ImageCache | None = None
+) -> task_definition_pb2.TaskSpec:
     context = SerializationContext(
         project=plan.project,
         domain=plan.domain,
         org=plan.run.org,
         version=plan.options.version or (code.computed_version if code else ""),
         code_bundle=code,
+        image_cache=images,
         root_dir=plan.root,
     )
     spec = task_spec.task_spec(plan.task, context)

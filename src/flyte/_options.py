@@ -53,6 +53,8 @@ class RunOptions:
     custom_context: Mapping[str, str] = field(default_factory=dict[str, str])
     cache_lookup_scope: CacheLookupScope = "global"
     preserve_original_types: bool = False
+    debug: bool = False
+    """In local mode: calls have all the time, and are not tried again, because somebody looks at them."""
     force_serialization: bool = False
     """In local mode: every value is written as bytes and read again, as between the processes of a control plane."""
     recover_from: str | None = None

@@ -1,6 +1,7 @@
 """Policies of a task: retries, time limits, and whether its process is kept warm."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from flyte import errors
 
 Duration = int | timedelta
 """Seconds, or a `timedelta`."""
+_SHORTEST_TTL = timedelta(seconds=30)
 
 
 def duration(field: str, value: Any) -> timedelta:
@@ -30,6 +32,16 @@ def duration(field: str, value: Any) -> timedelta:
     if value <= timedelta(0):
         raise errors.DefinitionError(f"{field} must be positive, got {value}")
     return value
+
+
+def _ttl(field: str, value: Any) -> timedelta:
+    length = duration(field, value)
+    if length < _SHORTEST_TTL:
+        raise errors.DefinitionError(
+            f"{field} must be at least {_SHORTEST_TTL.seconds} seconds, got {length}; processes that go sooner "
+            "are started again more often than they are worth"
+        )
+    return length
 
 
 def _count(field: str, value: Any, *, least: int) -> int:
@@ -147,12 +159,26 @@ def timeout(value: TimeoutType | None) -> Timeout | None:
 class ReusePolicy:
     """Keep processes of an environment warm and give them many tasks, in turn or at once.
 
+    What tasks of one process share: its imported modules and their globals, `os.environ`, the working directory, and
+    its fate: one that crashes the process interrupts the others, which are tried again as after a lost machine.  What
+    they do not share: context variables, outputs, and logs as far as Python writes them.
+
+    A task that waits for a child keeps its place.  So tasks that call tasks of their own environment need more places
+    (`replicas` times `concurrency`) than there are levels of such calls.
+
     Args:
         replicas: how many processes: a number, or the least and the most.
-        idle_ttl: after how long without work the whole environment goes away.
-        concurrency: how many tasks a process takes at once (more than 1 only for async tasks).
-        scaledown_ttl: after how long without work one process goes away.
+        idle_ttl: after how long without work the whole environment goes away; at least 30 seconds.
+        concurrency: how many tasks a process takes at once: async tasks on one event loop, which one that blocks
+            keeps from all others; plain functions each on a thread of their own.
+        scaledown_ttl: after how long without work one process goes away; at least 30 seconds.
         scope: `global` shares the processes between runs, `run` keeps them within one.
+
+    Raises:
+        DefinitionError: for a value that it cannot have.
+
+    Warns:
+        UserWarning: with one place in all, a task that calls another one of its environment can never go on.
 
     Example:
         >>> policy = flyte.ReusePolicy(replicas=(1, 4), concurrency=10)
@@ -185,8 +211,13 @@ class ReusePolicy:
             )
         object.__setattr__(self, "replicas", pair)
         for field in ("idle_ttl", "scaledown_ttl"):
-            value = duration(f"ReusePolicy: {field}", getattr(self, field))
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, field, _ttl(f"ReusePolicy: {field}", getattr(self, field)))
+        if most * self.concurrency == 1:
+            warnings.warn(
+                "ReusePolicy: one replica that takes one task at a time leaves no place for a child: a task that "
+                "calls another task of this environment fails; set replicas or concurrency to 2 or more",
+                stacklevel=3,
+            )
 
     @property
     def min_replicas(self) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-_NOT_BUILT = ("interactive_mode", "notifications", "debug", "tracked", "tracked_strict")
+_NOT_BUILT = ("interactive_mode", "notifications", "tracked", "tracked_strict")
 """Options that would change what happens, and that this version does not have."""
 
 
@@ -71,7 +71,7 @@ class RunVerb:
         if self._options.earlier is not None:
             arguments = aio.background().wait(local.completed(arguments))
         with local.kept() as kept:
-            runtime = LocalRuntime(steps=kept)
+            runtime = LocalRuntime(steps=kept, debugged=self._options.debug)
             returned = runtime.run_root(task, arguments, **self._surroundings(local.name))
         return _finished(local.name, task.interface, arguments, returned)
 
@@ -86,7 +86,7 @@ class RunVerb:
         if self._options.earlier is not None:
             arguments = await aio.background().join(local.completed(arguments))
         with local.kept() as kept:
-            runtime = LocalRuntime(steps=kept)
+            runtime = LocalRuntime(steps=kept, debugged=self._options.debug)
             surroundings = self._surroundings(local.name)
             returned = await runtime.run_root_aio(task, arguments, **surroundings)
         return _finished(local.name, task.interface, arguments, returned)

@@ -9,6 +9,7 @@ from typing import Any
 from flyte import errors
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
+_FOLDER = Path("/etc/flyte/secrets")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -19,9 +20,11 @@ class Secret:
     Args:
         key: name under which it is stored.
         group: group of the stored secret, if it has one.
-        mount: folder in which it appears as a file.
-        as_env_var: environment variable in which it appears; without this and `mount` it is made
-            from group and key: `Secret("api-key", "openai")` appears in `OPENAI_API_KEY`.
+        mount: folder in which it appears as a file named like the key: `/etc/flyte/secrets`, or where
+            `FLYTE_SECRETS_DEFAULT_DIR` says on a machine that tasks share.
+        as_env_var: environment variable in which it appears, or (with `mount`) its path; without this
+            and `mount` it is made from group and key: `Secret("api-key", "openai")` appears in
+            `OPENAI_API_KEY`.
     """
 
     key: str
@@ -38,6 +41,11 @@ class Secret:
                 )
         if self.mount is not None:
             object.__setattr__(self, "mount", Path(self.mount))
+            if self.mount != _FOLDER:
+                raise errors.DefinitionError(
+                    f"Secret {self.key!r}: mount must be {_FOLDER}, got {self.mount}; copy the file in the task if "
+                    "it must be elsewhere"
+                )
         elif self.as_env_var is None:
             name = f"{self.group}_{self.key}" if self.group else self.key
             variable = re.sub(r"[^A-Za-z0-9]", "_", name).upper()

@@ -5,7 +5,7 @@ and notebook cells see what `init` chose); `using` replaces it for one block.
 """
 
 import asyncio
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -53,16 +53,7 @@ class Link:
         async with self._lock:
             if self._connected is None:
                 address = await _resolve(session, start=start)
-                client = optional.module("flyte._client", needed_for="talking to a control plane")
-                plane = client.ControlPlane.connect(
-                    address.endpoint,
-                    insecure=address.insecure,
-                    insecure_skip_verify=session.insecure_skip_verify,
-                    ca_cert=_certificate(session.ca_cert_file_path),
-                    environment=_of_attempt(session, _read.environment()),
-                    absence=absence,
-                )
-                self._connected = address, plane
+                self._connected = address, _connect(session, address)
             return self._connected
 
     @property
@@ -143,6 +134,21 @@ class Session:
         return (await self.link.open(self, start=False))[1]
 
 
+def _connect(session: Session, address: Address) -> "ControlPlane":
+    own, sharing = _of_attempt(session, _environment()), _cell.get().sharing
+    if own is not None and sharing is not None:
+        return sharing.connect()
+    client = optional.module("flyte._client", needed_for="talking to a control plane")
+    return client.ControlPlane.connect(
+        address.endpoint,
+        insecure=address.insecure,
+        insecure_skip_verify=session.insecure_skip_verify,
+        ca_cert=_certificate(session.ca_cert_file_path),
+        environment=own,
+        absence=absence,
+    )
+
+
 async def _resolve(session: Session, *, start: bool) -> Address:
     if not session.endpoint:
         raise errors.InitializationError(
@@ -173,13 +179,27 @@ def _certificate(path: str | None) -> bytes | None:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Sharing:
+    """What an attempt that shares its process has in the place of the process's variables and connections."""
+
+    environment: Mapping[str, str]
+    connect: "Callable[[], ControlPlane]"
+
+
 class _Cell:
     """Holds the session of a process, or of a block.  A cell, and not the session itself, is what the context
     variable carries: what `init` puts into it must reach other threads and the background loop."""
 
-    def __init__(self, session: Session | None = None, absence: Absence | None = None) -> None:
+    def __init__(
+        self,
+        session: Session | None = None,
+        absence: Absence | None = None,
+        sharing: _Sharing | None = None,
+    ) -> None:
         self.session = session
         self.absence = absence
+        self.sharing = sharing
         self.in_task: Session | None = None
 
 
@@ -194,7 +214,7 @@ def install(session: Session) -> None:
 
 def initialized() -> bool:
     """Whether somebody chose a session: `flyte.init`, or the control plane that started this process."""
-    return _cell.get().session is not None or _in_task(_read.environment())
+    return _cell.get().session is not None or _in_task(_environment())
 
 
 def current() -> Session:
@@ -204,7 +224,7 @@ def current() -> Session:
     """
     here = _cell.get()
     chosen = here.session or Session()
-    environment = _read.environment()
+    environment = _environment()
     if chosen.endpoint or not _in_task(environment):
         return chosen
     if here.in_task is None:
@@ -215,9 +235,28 @@ def current() -> Session:
 @contextmanager
 def using(session: Session) -> Generator[Session]:
     """Run a block with another session; the process's own is untouched."""
-    token = _cell.set(_Cell(session))
+    token = _cell.set(_Cell(session, sharing=_cell.get().sharing))
     try:
         yield session
+    finally:
+        _cell.reset(token)
+
+
+@contextmanager
+def of_attempt(
+    environment: Mapping[str, str], connect: "Callable[[], ControlPlane]"
+) -> Generator[None]:
+    """Run an attempt in a process that it shares with others: what it chooses for its session is its own.
+
+    Args:
+        environment: its variables.
+        connect: makes its client of the control plane that started it.
+    """
+    session = _cell.get().session
+    own = None if session is None else replace(session)
+    token = _cell.set(_Cell(own, sharing=_Sharing(environment, connect)))
+    try:
+        yield
     finally:
         _cell.reset(token)
 
@@ -229,7 +268,7 @@ def waiting_out(absence: Absence) -> Generator[None]:
     Outside of such a block a question without an answer soon fails: whoever types a command wants to hear of it.
     """
     here = _cell.get()
-    made = _Cell(here.session, absence)
+    made = _Cell(here.session, absence, here.sharing)
     made.in_task = here.in_task
     token = _cell.set(made)
     try:
@@ -264,6 +303,12 @@ def current_domain() -> str:
 def is_control_plane_available() -> bool:
     """Whether this process can start runs on a control plane (it says nothing about whether that one answers)."""
     return current().mode == "remote"
+
+
+def _environment() -> Mapping[str, str]:
+    """The variables of the task that is running here, else of the process."""
+    sharing = _cell.get().sharing
+    return _read.environment() if sharing is None else sharing.environment
 
 
 def _in_task(environment: Mapping[str, str]) -> bool:

@@ -188,11 +188,17 @@ class TaskEnvironment(Environment):
     def _added(
         self, func: Callable[..., Any], settings: dict[str, Any]
     ) -> AsyncFunctionTaskTemplate[..., Any, Any]:
+        name = self._checked(func)
+        if self.reusable is not None and settings["pod_template"] is not None:
+            raise errors.DefinitionError(
+                f"task {self.name}.{name}: the processes of a reusable environment are there already, so "
+                "a task cannot have a pod_template of its own; give it to the environment"
+            )
         inherited = {key: getattr(self, key) for key in _INHERITED if settings[key] is None}
         settings = {**settings, **inherited, "short_name": settings["short_name"] or ""}
         kind = TaskPluginRegistry.kind(f"environment {self.name!r}", self.plugin_config)
         task = kind(
-            name=f"{self.name}.{self._checked(func)}",
+            name=f"{self.name}.{name}",
             interface=NativeInterface.from_callable(func),
             image=self.image,
             resources=self.resources,
@@ -224,16 +230,6 @@ class TaskEnvironment(Environment):
             raise errors.DefinitionError(
                 f"task {self.name}.{name} is a generator, but a task returns its outputs; return a "
                 "list"
-            )
-        if (
-            self.reusable is not None
-            and self.reusable.concurrency > 1
-            and not inspect.iscoroutinefunction(func)
-        ):
-            raise errors.DefinitionError(
-                f"task {self.name}.{name} is a plain function, but its environment takes "
-                f"{self.reusable.concurrency} "
-                "tasks at once in a process; make it async, or set ReusePolicy(concurrency=1)"
             )
         twin = self._tasks.get(f"{self.name}.{name}")
         module = getattr(getattr(twin, "func", func), "__module__", None)

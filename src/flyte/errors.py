@@ -6,18 +6,26 @@
     ├── BaseRuntimeError                      has code, kind, root_cause, worker
     │   ├── RuntimeSystemError                the platform failed; trying again may help
     │   │   ├── UnionRpcError                 the control plane could not be talked to
+    │   │   │   └── ControlPlaneUnreachableError  start it, or correct its address
     │   │   ├── StorageError                  a file could not be read or written
     │   │   │   ├── StorageNotFoundError      correct the address, or make the object again
     │   │   │   ├── StorageAccessError        correct the credentials, or what they allow
     │   │   │   ├── StorageFullError          make room on the disk or in the quota
     │   │   │   ├── StorageTimeoutError       try again, or allow it more time
     │   │   │   └── DataCorruptionError       make the object again: its content has changed
+    │   │   ├── WorkerLostError               the process that ran the task, or its host, is gone
+    │   │   ├── KilledError                   somebody outside ended the task's process
     │   │   └── ServerStartError              the embedded control plane could not be started
     │   ├── RuntimeUnknownError               nobody knows whose failure it is
     │   ├── InitializationError               call flyte.init() first
     │   ├── LogsNotYetAvailableError          ask again a little later
     │   └── RuntimeUserError                  user code failed; `code` is its exception's class
     │       ├── OOMError                      give the task more memory
+    │       ├── DiskFullError                 make room, or give the task more disk
+    │       ├── CrashedError                  native code ended the process; look at its stack
+    │       ├── ProcessExitError              return from the task instead of ending its process
+    │       │   └── NoOutputsError            the process ended well, but without outputs
+    │       ├── CannotScheduleError           ask for what the machine has
     │       ├── TaskInterruptedError          the machine was taken away
     │       ├── PrimaryContainerNotFoundError name the main container of the pod
     │       ├── InvalidImageNameError         correct the name of the image
@@ -33,6 +41,7 @@
     │       ├── DefinitionError               (also a ValueError) correct a declaration
     │       ├── TaskInputError                (also a TypeError) correct the arguments of a call
     │       ├── RuntimeDataValidationError    correct a value: it does not fit its type
+    │       │   └── UnserializableError       return a value that can be stored
     │       ├── RestrictedTypeError           use another type in the signature
     │       ├── InlineIOMaxBytesBreached      pass large values as files
     │       ├── ConfigError                   correct the configuration file
@@ -51,17 +60,41 @@
     │       └── TraceDoesNotAllowNestedTasksError call the task outside of the traced function
     └── ActionNotFoundError                   correct the name of the run or action
 
-On the wire an error is a code, a message and a kind: `to_code` makes them, `from_code` reads them.
+On the wire an error is a code, a message and a kind: see `flyte._wire.failing.codes`.
 """
 
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
 ErrorKind = Literal["system", "unknown", "user"]
 """Whose failure it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Where a failure began that other actions failed for, one because of the next."""
+
+    actions: tuple[str, ...]
+    """Names of actions, from the child of whoever was told down to the one that failed first."""
+    task: str
+    """Full name of the task that failed first."""
+    code: str
+    sentence: str
+    """What happened there, in one line."""
+    place: str = ""
+    """Its innermost line of user code, like `train.py:12 in fit`; empty if it is not known."""
+
+    def __str__(self) -> str:
+        place = f" at {self.place}" if self.place else ""
+        path = " → ".join(self.actions)
+        return f"child {path} ({self.task}) failed{place}: {self.code}: {self.sentence}"
+
+
 class BaseRuntimeError(RuntimeError):
     """Root of the errors of the SDK.
+
+    What arrives from another process has, besides, `trail` (which action below failed first; None: there is none),
+    `evidence` (what the process wrote down: traceback, stacks, measures) and `next_step` (what to do about it).
 
     Args:
         code: what happened, as one word; for an exception of user code the name of its class.
@@ -78,11 +111,23 @@ class BaseRuntimeError(RuntimeError):
         self.kind: ErrorKind = kind
         self.root_cause = root_cause_message
         self.worker = worker
+        self.trail: Trail | None = None
+        self.evidence = ""
+        self.next_step = ""
+
+    @property
+    def headline(self) -> str:
+        """The failure in one line: code and first line of the message; of another action's failure where it began."""
+        return str(self.trail) if self.trail else f"{self.code}: {_first_line(str(self))}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The constructors of the tree differ, so a copy is made from the attributes and not by
         # calling one again.
         return _restore, (type(self), self.args, self.__dict__.copy())
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
 
 
 def _restore(
@@ -152,6 +197,10 @@ class UnionRpcError(RuntimeSystemError):
         return self.code in _FINAL_CODES
 
 
+class ControlPlaneUnreachableError(UnionRpcError):
+    """Nobody answers at the control plane's address; the message names it and says how to start one."""
+
+
 _FINAL_CODES = frozenset(
     {
         "aborted",
@@ -201,6 +250,14 @@ class DataCorruptionError(StorageError):
     """
 
 
+class WorkerLostError(RuntimeSystemError):
+    """The process that ran the task, or its host, is gone; the message says which and what is known of its end."""
+
+
+class KilledError(RuntimeSystemError):
+    """Somebody outside of the task ended its process by a signal: a person, the kernel, the machine's shutdown."""
+
+
 class ServerStartError(RuntimeSystemError):
     """The embedded control plane could not be started; the message says why and what to do."""
 
@@ -213,6 +270,26 @@ class ServerStartError(RuntimeSystemError):
 
 class OOMError(RuntimeUserError):
     """A task ran out of memory; call it again with more: `task.override(resources=…)`."""
+
+
+class DiskFullError(RuntimeUserError):
+    """A task found no room on a disk, or used more than its own bound."""
+
+
+class CrashedError(RuntimeUserError):
+    """Native code ended the task's process (SIGSEGV, SIGABRT, …); the evidence has the stack of the moment."""
+
+
+class ProcessExitError(RuntimeUserError):
+    """A task's process ended by itself, without a result."""
+
+
+class NoOutputsError(ProcessExitError):
+    """A task's process ended with exit code 0, but wrote no outputs, as `os._exit(0)` does."""
+
+
+class CannotScheduleError(RuntimeUserError):
+    """A task asks for more than any machine here has; the message has both figures."""
 
 
 class TaskInterruptedError(RuntimeUserError):
@@ -328,6 +405,10 @@ class RuntimeDataValidationError(RuntimeUserError):
         super().__init__("DataValidationError", f"{place}: {e}")
 
 
+class UnserializableError(RuntimeDataValidationError):
+    """A value has a part that cannot be stored; the message has its path and type."""
+
+
 class RestrictedTypeError(_NamedError):
     """A type that tasks may not have in their signature was used."""
 
@@ -406,97 +487,3 @@ class SlowDownError(_NamedError):
 
 class ResourceExhaustedError(SlowDownError):
     """The control plane has no room for the request now."""
-
-
-# --- the wire -------------------------------------------------------------------------------------
-
-
-class ErrorCode(NamedTuple):
-    """An error as the wire carries it."""
-
-    code: str
-    message: str
-    kind: ErrorKind
-    recoverable: bool
-    """Whether another attempt may be made."""
-
-
-_BY_CODE: dict[str, type[TaskTimeoutError | ActionAbortedError]] = {
-    "MaxQueuedTimeExceeded": MaxQueuedTimeExceededError,
-    "MaxRuntimeExceeded": MaxRuntimeExceededError,
-    "DeadlineExceeded": DeadlineExceededError,
-    "Aborted": ActionAbortedError,
-    "ActionAbortedError": ActionAbortedError,
-}
-"""Codes that mean one thing, whoever is to blame."""
-
-_STORAGE_BY_CODE: dict[str, type[StorageError]] = {
-    named.__name__: named
-    for named in (
-        StorageError,
-        StorageNotFoundError,
-        StorageAccessError,
-        StorageFullError,
-        StorageTimeoutError,
-        DataCorruptionError,
-    )
-}
-"""Codes of kind system; a user's exception of such a name stays a user's exception."""
-
-_BY_PART_OF_CODE: tuple[tuple[str, type[RuntimeUserError | RuntimeUnknownError]], ...] = (
-    ("OOM", OOMError),
-    ("Interrupted", TaskInterruptedError),
-    ("PrimaryContainerNotFound", PrimaryContainerNotFoundError),
-    ("RetriesExhausted", RetriesExhaustedError),
-    ("Unknown", RuntimeUnknownError),
-    ("InvalidImageName", InvalidImageNameError),
-    ("ImagePullBackOff", ImagePullBackOffError),
-)
-"""Parts of a code of kind user; there are codes like `ContainersNotReady|ImagePullBackOff`."""
-
-
-def from_code(
-    code: str, message: str, kind: str = "user", worker: str | None = None
-) -> BaseRuntimeError:
-    """The error that a code on the wire stands for; `code` is kept as the backend wrote it.
-
-    Example:
-        >>> from_code("OOMKilled", "the task used more than 2Gi")
-        OOMError('the task used more than 2Gi')
-    """
-    named = _BY_CODE.get(code) or (_STORAGE_BY_CODE.get(code) if kind.lower() == "system" else None)
-    if named:
-        error: BaseRuntimeError = named(message)
-        error.code, error.worker = code, worker
-        return error
-    match kind.lower():
-        case "system":
-            return RuntimeSystemError(code, message, worker)
-        case "user":
-            found = (error_type for part, error_type in _BY_PART_OF_CODE if part in code)
-            return next(found, RuntimeUserError)(code, message, worker)
-        case _:
-            return RuntimeUnknownError(code, message, worker)
-
-
-_NEVER_TRIED_AGAIN = (
-    NonRecoverableError,
-    InlineIOMaxBytesBreached,
-    StorageNotFoundError,
-    StorageAccessError,
-    DataCorruptionError,
-)
-"""What another attempt would only meet again."""
-
-
-def to_code(exc: BaseException) -> ErrorCode:
-    """What to write on the wire for an exception; the inverse of `from_code`.
-
-    Example:
-        >>> to_code(ValueError("no rows"))
-        ErrorCode(code='ValueError', message='no rows', kind='user', recoverable=True)
-    """
-    recoverable = not isinstance(exc, _NEVER_TRIED_AGAIN)
-    if isinstance(exc, BaseRuntimeError):
-        return ErrorCode(exc.code, exc.root_cause, exc.kind, recoverable)
-    return ErrorCode(type(exc).__name__, str(exc) or repr(exc), "user", recoverable)

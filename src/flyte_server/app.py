@@ -10,24 +10,35 @@ from flyte_server import blobs
 from flyte_server.blobs import LocalBlobs
 from flyte_server.blobs.kept import KeptFiles
 from flyte_server.clock import Clock, NeverBefore, RealClock
-from flyte_server.domain.capacity import Capacity
 from flyte_server.domain.events import Event
 from flyte_server.engine import leases
+from flyte_server.engine.admission import sizes
 from flyte_server.engine.bus import Bus
-from flyte_server.engine.engine import Engine
+from flyte_server.engine.engine import Engine, Rules
 from flyte_server.engine.leases import Leases
-from flyte_server.engine.ports import Executor, Report, Verdicts
+from flyte_server.engine.ports import Executor, Report, Verdicts, Workers
 from flyte_server.engine.reconciler import Reconciler
 from flyte_server.engine.retention.limits import Limits
 from flyte_server.engine.retention.loop import Retention
 from flyte_server.engine.scheduler import Scheduler
+from flyte_server.environments.keeper import Environments
+from flyte_server.executors.common.limits.watch import WatchOptions
 from flyte_server.executors.process.executor import ProcessExecutor
 from flyte_server.executors.process.options import Options
+from flyte_server.executors.replicas.executor import ReplicaExecutor
+from flyte_server.executors.replicas.options import Options as ReplicaOptions
+from flyte_server.executors.replicas.options import unmasked
+from flyte_server.executors.router import Router
+from flyte_server.machine import accelerators
+from flyte_server.machine.device_memory import DeviceMemory
 from flyte_server.services import registry
 from flyte_server.services.caching.outputs import FileOutputs
 from flyte_server.services.caching.references import FileReferences
 from flyte_server.services.directory import Directory
 from flyte_server.services.http.asgi import App, Receive, Scope, Send
+from flyte_server.services.launch import variables
+from flyte_server.services.launch.places import Places
+from flyte_server.services.launch.secrets import TaskSecrets
 from flyte_server.services.launch.specs import StoredLaunchSpecs
 from flyte_server.services.launch.verdicts import FileVerdicts
 from flyte_server.services.registry import Parts
@@ -38,27 +49,64 @@ from flyte_server.settings import Settings
 from flyte_server.store import retention as kept
 from flyte_server.store.database import Database
 from flyte_server.store.retention import KeptRun
+from flyte_server.vault import Vault
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
 _NOTABLE_US = 60 * 1_000_000
 """Clocks differ by that much without anybody having to know."""
 
-MakeExecutor = Callable[[Settings, Report, Verdicts, Clock], Executor]
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What executes attempts."""
+
+    executor: Executor
+    workers: Workers | None = None
+    """Who speaks with processes that lease attempts; None: there are no such processes."""
 
 
-def process_executor(
-    settings: Settings, report: Report, verdicts: Verdicts, clock: Clock
-) -> Executor:
-    """Tasks as processes of this machine."""
-    return ProcessExecutor(
+MakeExecution = Callable[[Settings, Report, Verdicts, Clock, Engine], Execution]
+
+
+def on_this_machine(
+    settings: Settings, report: Report, verdicts: Verdicts, clock: Clock, engine: Engine
+) -> Execution:
+    """Tasks as processes of this machine: of their own, or such that stay."""
+    watch = WatchOptions(settings.cgroups, settings.most_processes, gpu_memory=DeviceMemory())
+    replicas = ReplicaExecutor(
+        settings.home,
+        report,
+        clock,
+        base_env=settings.inherited,
+        options=ReplicaOptions(
+            settings.endpoint,
+            prefix=settings.task_prefix,
+            lease_seconds=settings.lease_seconds,
+            watch=watch,
+            accelerators=(variables.accelerators if _gives_devices(settings, engine) else unmasked),
+        ),
+        room=engine,
+    )
+    processes = ProcessExecutor(
         settings.home,
         report,
         verdicts,
         clock,
         base_env=settings.inherited,
-        options=Options(prefix=settings.task_prefix, lease_seconds=settings.lease_seconds),
+        options=Options(
+            prefix=settings.task_prefix,
+            lease_seconds=settings.lease_seconds,
+            watch=watch,
+            log_bytes=settings.log_bytes,
+        ),
     )
+    return Execution(Router(processes, replicas), replicas.desk)
+
+
+def _gives_devices(settings: Settings, engine: Engine) -> bool:
+    """Whether we decide which accelerators a process sees."""
+    return bool(engine.capacity.devices) or settings.accelerators is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +114,8 @@ class Outside:
     """What a test swaps."""
 
     clock: Clock
-    make_executor: MakeExecutor = process_executor
+    make_execution: MakeExecution = on_this_machine
+    find_accelerators: sizes.Find = accelerators.find
 
 
 def create_app(settings: Settings, outside: Outside | None = None) -> "ControlPlane":
@@ -100,6 +149,8 @@ class ControlPlane:
     def end_streams(self) -> None:
         """Tell all watching clients to connect again: before the server waits for them to go."""
         self.parts.watching.stop()
+        if self.parts.workers is not None:
+            self.parts.workers.rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._app is None:
@@ -120,7 +171,10 @@ class ControlPlane:
                 bus,
                 self._clock,
                 outputs=outputs,
-                system_retries=self._settings.system_retries,
+                rules=Rules(
+                    sizes.capacity(self._settings, find=self._outside.find_accelerators),
+                    self._settings.system_retries,
+                ),
             )
             stack.push_async_callback(leases.leave, database, engine.plane)
             stack.push_async_callback(engine.close)
@@ -138,8 +192,22 @@ class ControlPlane:
         async def report(event: Event) -> None:
             await engine.apply(event)
 
-        executor = self._outside.make_executor(settings, report, FileVerdicts(), clock)
-        specs = StoredLaunchSpecs(settings, database, directory, store)
+        execution = self._outside.make_execution(settings, report, FileVerdicts(), clock, engine)
+        executor = execution.executor
+        vault = Vault(settings.secrets_key)
+        secrets = TaskSecrets(database, vault, settings.inherited)
+        environments = await _environments(settings, database, clock)
+        stack.push_async_callback(environments.close)
+        places = Places(environments)
+        specs = StoredLaunchSpecs(
+            settings,
+            database,
+            directory,
+            store,
+            secrets,
+            places,
+            gives_devices=_gives_devices(settings, engine),
+        )
         await executor.start()
         stack.push_async_callback(executor.close)
         await stack.enter_async_context(
@@ -153,12 +221,14 @@ class ControlPlane:
             settings=settings,
             database=database,
             engine=engine,
-            capacity=_capacity(settings),
             clock=clock,
             blobs=store,
             directory=directory,
             watching=Watching(bus),
             retention=retention,
+            vault=vault,
+            environments=environments,
+            workers=execution.workers,
         )
         self._app = registry.application(self._parts)
 
@@ -178,6 +248,21 @@ async def _steady(clock: Clock, database: Database) -> Clock:
             times.rfc3339(latest),
         )
     return NeverBefore(clock, latest)
+
+
+async def _environments(settings: Settings, database: Database, clock: Clock) -> Environments:
+    async def unended() -> list[int]:
+        return [run.id for run in await database.read(kept.unended)]
+
+    environments = Environments(
+        settings.environments,
+        clock,
+        base_env=settings.inherited,
+        most_bytes=settings.environments_bytes,
+        unended=unended,
+    )
+    await environments.start()
+    return environments
 
 
 def _retention(
@@ -208,10 +293,6 @@ async def _kept(retention: Retention, clock: Clock) -> AsyncGenerator[None]:
         await asyncio.gather(loop, return_exceptions=True)
 
 
-def _capacity(settings: Settings) -> Capacity:
-    return Capacity(settings.slots) if settings.slots else Capacity.for_cpus(settings.cpus)
-
-
 @contextlib.asynccontextmanager
 async def _moving(
     settings: Settings,
@@ -232,7 +313,7 @@ async def _moving(
         clock=clock,
         executor=executor,
         launch_specs=specs,
-        capacity=_capacity(settings),
+        capacity=engine.capacity,
         alone=alone,
     )
     held = Leases(

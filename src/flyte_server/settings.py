@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 DEFAULT_PORT = 8090
@@ -17,16 +18,22 @@ _SHORTEST_LEASE_SECONDS = 1.0
 """Below, a busy machine is taken for a dead one."""
 _KEEP_DAYS = 30.0
 _GIGABYTE = 1_000_000_000
+_ENVIRONMENTS_GB = 20.0
+_MOST_PROCESSES = 4096
+_FACTORS = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTP", start=1)},
+    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTP", start=1)},
+}
+"""Suffixes of quantities."""
+_LETTERS = "mkKMGTPi"
+NO_ACCELERATORS = "none"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class SettingsError(Exception):
     """A setting cannot be used; the message names it, its value and what to write instead."""
-
-
-def _available_cpus() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _user_name() -> str:
@@ -51,7 +58,14 @@ class Settings:
     port: int = DEFAULT_PORT
     slots: int | None = None
     """How many attempts may be alive at once; None: as many as suit the CPUs."""
-    cpus: int = field(default_factory=_available_cpus)
+    cpu_milli: int | None = None
+    """Thousandths of a CPU that attempts may reserve; None: what this machine has, as of the three below."""
+    memory: int | None = None
+    """Bytes that attempts may reserve."""
+    disk: int | None = None
+    """Bytes of scratch space that attempts may reserve."""
+    accelerators: str | None = None
+    """`none`, how many, or numbers and UUIDs with commas between them; None: those that the driver tells of."""
     task_prefix: Path = field(default_factory=lambda: Path(sys.prefix))
     """Python environment (`sys.prefix`) of tasks whose run names none by VIRTUAL_ENV."""
     user: str = field(default_factory=_user_name)
@@ -63,6 +77,8 @@ class Settings:
     system_retries: int = 3
     """Failures of an action that are not the user's (worker lost, host gone, …) and are forgiven."""
     log_level: str = "INFO"
+    log_bytes: int = 1024 * MEBIBYTE
+    """Of an attempt's log that is larger, the beginning and the end are kept."""
     max_message_bytes: int = 64 * MEBIBYTE
     """Largest request message, after decompression."""
     keep_days: float = _KEEP_DAYS
@@ -70,6 +86,12 @@ class Settings:
     keep_bytes: int | None = None
     """What may be occupied before the oldest ended runs are removed; 0: any amount; None: half of the disk, at most
     50 GB."""
+    environments_bytes: int = int(_ENVIRONMENTS_GB * _GIGABYTE)
+    """What environments of images may occupy before the ones go that were used longest ago; 0: any amount."""
+    cgroups: str = "auto"
+    """Where control groups of attempts are made: `auto`, `off`, or a group of version 2 that is ours to divide."""
+    most_processes: int = _MOST_PROCESSES
+    """Processes and threads of one attempt; one that has more forks without end, and is ended."""
     inherited: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Our own variables, of which tasks inherit what does not configure us."""
 
@@ -105,6 +127,11 @@ class Settings:
         return self.home / "data"
 
     @property
+    def environments(self) -> Path:
+        """Python environments of images, and what they are made of."""
+        return self.home / "environments"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 
@@ -112,6 +139,11 @@ class Settings:
     def signing_key(self) -> Path:
         """Key of signed links; readable by the owner only."""
         return self.home / "blobs.key"
+
+    @property
+    def secrets_key(self) -> Path:
+        """Keys of the secrets, outside of the database; made at the first secret."""
+        return self.home / "secrets.key"
 
     @property
     def lock(self) -> Path:
@@ -136,10 +168,13 @@ class Settings:
         Variables: FLYTE_HOME, FLYTE_SERVER_SLOTS (attempts alive at once), FLYTE_TASK_PREFIX
         (Python environment of tasks), FLYTE_SERVER_GRACE_SECONDS (time that a task gets to clean
         up when it is ended), FLYTE_SERVER_LEASE_SECONDS (silence after which a worker is dead),
+        FLYTE_SERVER_CPUS, FLYTE_SERVER_MEMORY, FLYTE_SERVER_DISK (quantities such as 2, 500m, 8Gi that attempts may
+        reserve, instead of what the machine has), FLYTE_SERVER_ACCELERATORS (`none`, how many, or numbers and UUIDs),
         FLYTE_SERVER_SYSTEM_RETRIES (failures of the system that an action is
-        forgiven), FLYTE_SERVER_LOG_LEVEL, FLYTE_SERVER_MAX_MESSAGE_MB,
+        forgiven), FLYTE_SERVER_LOG_LEVEL,
+        FLYTE_SERVER_LOG_MB (what an attempt's log may occupy), FLYTE_SERVER_MAX_MESSAGE_MB,
         FLYTE_SERVER_KEEP_DAYS and FLYTE_SERVER_KEEP_GB (how long and how much of ended runs is
-        kept; 0: no limit).
+        kept; 0: no limit), FLYTE_SERVER_ENVIRONMENTS_GB (what environments of images may occupy).
 
         Raises:
             SettingsError: a variable has a value that cannot be used.
@@ -151,6 +186,10 @@ class Settings:
             host=host,
             port=port,
             slots=_positive(variables, "FLYTE_SERVER_SLOTS"),
+            cpu_milli=_reservable(variables, "FLYTE_SERVER_CPUS", "2 or 500m", times=1000),
+            memory=_reservable(variables, "FLYTE_SERVER_MEMORY", "8Gi"),
+            disk=_reservable(variables, "FLYTE_SERVER_DISK", "100Gi"),
+            accelerators=_accelerators(variables),
             task_prefix=Path(variables.get("FLYTE_TASK_PREFIX") or sys.prefix).expanduser(),
             grace_seconds=_seconds(variables, "FLYTE_SERVER_GRACE_SECONDS", _GRACE_SECONDS),
             lease_seconds=_lease_seconds(variables),
@@ -158,6 +197,10 @@ class Settings:
             log_level=_log_level(variables),
             keep_days=_amount(variables, "FLYTE_SERVER_KEEP_DAYS", _KEEP_DAYS),
             keep_bytes=_keep_bytes(variables),
+            log_bytes=(_positive(variables, "FLYTE_SERVER_LOG_MB") or 1024) * MEBIBYTE,
+            environments_bytes=_environments_bytes(variables),
+            cgroups=variables.get("FLYTE_SERVER_CGROUPS", "").strip() or "auto",
+            most_processes=_positive(variables, "FLYTE_SERVER_MOST_PROCESSES") or _MOST_PROCESSES,
             inherited=dict(variables),
             max_message_bytes=(_positive(variables, "FLYTE_SERVER_MAX_MESSAGE_MB") or 64)
             * MEBIBYTE,
@@ -186,6 +229,44 @@ def _positive(variables: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
+def _reservable(
+    variables: Mapping[str, str], name: str, example: str, *, times: int = 1
+) -> int | None:
+    """A quantity with a suffix of Kubernetes, in whole units (or thousandths of them)."""
+    text = variables.get(name, "").strip()
+    if not text:
+        return None
+    number = text.rstrip("".join(_LETTERS))
+    factor = _FACTORS.get(text.removeprefix(number))
+    try:
+        amount = int(Decimal(number) * factor * times) if factor is not None else 0
+    except (InvalidOperation, ValueError, OverflowError):
+        amount = 0
+    if amount < 1:
+        raise SettingsError(
+            f"{name}={text!r} is no quantity above 0; write e.g. {name}={example.partition(' ')[0]}"
+            f"{' (' + example + ')' if ' ' in example else ''}."
+        )
+    return amount
+
+
+def _accelerators(variables: Mapping[str, str]) -> str | None:
+    name = "FLYTE_SERVER_ACCELERATORS"
+    text = variables.get(name, "").strip()
+    if not text:
+        return None
+    if text.lower() in {NO_ACCELERATORS, "0"}:
+        return NO_ACCELERATORS
+    entries = [entry.strip() for entry in text.split(",")]
+    known = all(each.isdecimal() or each.upper().startswith(("GPU-", "MIG-")) for each in entries)
+    if not known:
+        raise SettingsError(
+            f"{name}={text!r} is neither 'none', nor how many, nor a list of numbers and UUIDs;"
+            f" write e.g. {name}=none, {name}=2, or {name}=GPU-5c1f,GPU-77a0 (see nvidia-smi -L)."
+        )
+    return text
+
+
 def _lease_seconds(variables: Mapping[str, str]) -> float:
     name = "FLYTE_SERVER_LEASE_SECONDS"
     seconds = _seconds(variables, name, _LEASE_SECONDS)
@@ -201,6 +282,10 @@ def _keep_bytes(variables: Mapping[str, str]) -> int | None:
     if not variables.get("FLYTE_SERVER_KEEP_GB", "").strip():
         return None
     return int(_amount(variables, "FLYTE_SERVER_KEEP_GB", 0) * _GIGABYTE)
+
+
+def _environments_bytes(variables: Mapping[str, str]) -> int:
+    return int(_amount(variables, "FLYTE_SERVER_ENVIRONMENTS_GB", _ENVIRONMENTS_GB) * _GIGABYTE)
 
 
 def _seconds(variables: Mapping[str, str], name: str, default: float) -> float:

@@ -7,6 +7,7 @@ from typing import Protocol
 import pytest
 from tests.fakes.executor import FakeExecutor
 from tests.support import eventually
+from tests.unit.flyte_server.executors.replica_stage import BAD, ReplicaStage
 from tests.unit.flyte_server.executors.stage import Stage
 
 from flyte_server.clock import RealClock
@@ -53,6 +54,28 @@ class ProcessHarness(Stage):
         self.write(spec.args[1], "0" if well else "1")
 
 
+class ReplicaHarness(ReplicaStage):
+    """Attempts go to processes that stay; what those would say is said for them."""
+
+    async def begin(self) -> Executor:
+        for executor in self.executors:
+            await executor.close()
+        self.play()
+        executor = await self.started()
+        await eventually(executor.settled)  # the replicas register by themselves, sooner or later
+        return executor
+
+    async def finish(self, spec: LaunchSpec, *, well: bool) -> None:
+        name = spec.attempt.action
+        player = await eventually(
+            lambda: next(
+                (each for each in self.players.values() if each.session and name in each.attempts),
+                None,
+            )
+        )
+        await player.end(name, None if well else BAD)
+
+
 class FakeHarness:
     """The fake that the engine's tests use must keep the same promises."""
 
@@ -95,9 +118,13 @@ class FakeHarness:
         await self._executor.close()
 
 
-@pytest.fixture(params=["process", "fake"])
+@pytest.fixture(params=["process", "replicas", "fake"])
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
-    made = ProcessHarness(tmp_path / "home") if request.param == "process" else FakeHarness()
+    made: Harness = FakeHarness()
+    if request.param == "process":
+        made = ProcessHarness(tmp_path / "home")
+    elif request.param == "replicas":
+        made = ReplicaHarness(tmp_path / "home")
     yield made
     await made.strike()
 

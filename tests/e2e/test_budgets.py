@@ -141,7 +141,7 @@ def test_nested_calls_never_wait_for_each_other(plane: Plane) -> None:
     flyte("update", "limit", "environment", "deep", "1")
     ended = plane.run("budgets.py", "level", "--n", "8", options=("--max-action-concurrency", "1"))
     assert ended.outputs == {"o0": 0}
-    (machine, deep) = json.loads(flyte("-of", "json", "get", "limit").stdout)
+    (machine, deep) = json.loads(flyte("-of", "json", "get", "limit").stdout)["limits"]
     assert (machine["kind"], machine["alive"]) == ("machine", 0)
     assert (deep["name"], deep["most"], deep["alive"], deep["holders"]) == ("deep", 1, 0, [])
     flyte("delete", "limit", "environment", "deep")

@@ -10,7 +10,7 @@ from flyteidl2.core.execution_pb2 import ErrorDocument
 from tests.e2e.plane import PROGRAMS, Marks, Plane, flyte, here
 
 from flyte import _session
-from flyte.remote._large import LinkCarrier
+from flyte.remote._data import LinkCarrier
 from flyte.storage import digests
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]

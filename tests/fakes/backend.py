@@ -27,6 +27,7 @@ from flyte import errors, storage
 from flyte._runtime.carriers import StorageCarrier
 from flyte._task import TaskTemplate
 from flyte._wire import failures, values
+from flyte_protocol.actions.v1.batch_pb2 import EnqueueManyRequest, EnqueueManyResponse
 
 Answer = Callable[[Action], ActionUpdate | None]
 """The end of a child; None: it goes on."""
@@ -34,7 +35,7 @@ Answer = Callable[[Action], ActionUpdate | None]
 
 @dataclass
 class Backend:
-    """Stands in for `ControlPlane`: it has `actions` and `aclose()`."""
+    """Stands in for `ControlPlane`: it has `actions`, `batches` and `aclose()`."""
 
     answer: Answer
     enqueued: list[Action] = field(default_factory=list)
@@ -48,6 +49,10 @@ class Backend:
 
     @property
     def actions(self) -> "Backend":
+        return self
+
+    @property
+    def batches(self) -> "Backend":
         return self
 
     def connect(self) -> Any:
@@ -67,6 +72,18 @@ class Backend:
         self.tell(update or ended(action, phase_pb2.ACTION_PHASE_RUNNING))
         return EnqueueResponse()
 
+    async def enqueue_many(
+        self, request: EnqueueManyRequest, *, timeout_ms: int | None = None
+    ) -> EnqueueManyResponse:
+        response = EnqueueManyResponse()
+        for body in request.requests:
+            outcome = response.outcomes.add()
+            try:
+                await self.enqueue(EnqueueRequest.FromString(body))
+            except errors.UnionRpcError as error:
+                outcome.code, outcome.message = error.code, str(error)
+        return response
+
     def tell(self, update: ActionUpdate) -> None:
         """Commit an update and send it."""
         self.updates[update.action_id.name] = update
@@ -74,7 +91,7 @@ class Backend:
             stream.put_nowait(update)
 
     async def watch_for_updates(
-        self, request: WatchForUpdatesRequest
+        self, request: WatchForUpdatesRequest, *, headers: object = None
     ) -> AsyncIterator[WatchForUpdatesResponse]:
         self.watches += 1
         stream: asyncio.Queue[ActionUpdate] = asyncio.Queue()

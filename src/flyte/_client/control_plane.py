@@ -14,6 +14,7 @@ from flyteidl2.auth.identity_connect import IdentityServiceClient
 from flyteidl2.cluster.service_connect import ClusterServiceClient
 from flyteidl2.dataproxy.dataproxy_service_connect import DataProxyServiceClient
 from flyteidl2.project.project_service_connect import ProjectServiceClient
+from flyteidl2.secret.secret_connect import SecretServiceClient
 from flyteidl2.task.task_service_connect import TaskServiceClient
 from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceClient
 from flyteidl2.workflow.run_service_connect import RunServiceClient
@@ -24,6 +25,7 @@ from flyte._client.faults import Faults
 from flyte._client.interceptors import Bearable, Headers, Retry
 from flyte._ids import ActionID
 from flyte._kit.absence import Absence
+from flyte_protocol.actions.v1.batch_connect import BatchServiceClient
 
 C = TypeVar("C", bound=ConnectClient)
 
@@ -76,9 +78,11 @@ class ControlPlane:
 
         self.runs = service(RunServiceClient)
         self.actions = service(ActionsServiceClient)
+        self.batches = service(BatchServiceClient)
         self.dataproxy = service(DataProxyServiceClient)
         self.tasks = service(TaskServiceClient)
         self.projects = service(ProjectServiceClient)
+        self.secrets = service(SecretServiceClient)
         self.run_logs = service(RunLogsServiceClient)
         self.identity = service(IdentityServiceClient)
         self.cluster = service(ClusterServiceClient)

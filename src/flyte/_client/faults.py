@@ -32,6 +32,10 @@ def translated(error: ConnectError, *, endpoint: str, method: str) -> BaseExcept
     place = f"[{error.code.value}, {method} at {endpoint}]"
     if error.code is Code.RESOURCE_EXHAUSTED:
         return errors.ResourceExhaustedError(f"{error.message} {place}")
+    if error.code is Code.UNAVAILABLE:
+        return errors.ControlPlaneUnreachableError(
+            error.code.value, f"{_sentence(error, endpoint)} {place}"
+        )
     return errors.UnionRpcError(error.code.value, f"{_sentence(error, endpoint)} {place}")
 
 

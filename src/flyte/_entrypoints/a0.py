@@ -4,7 +4,7 @@ from a host."""
 import os
 import sys
 
-from flyte import errors
+from flyte import _loggers, errors
 from flyte._entrypoints import child
 from flyte._runtime import arguments, runner
 
@@ -14,6 +14,8 @@ _USAGE = 2
 def main() -> None:
     """Perform one attempt and leave without the interpreter's teardown, which takes longer than
     many a task."""
+    if _loggers.RECORDS_VARIABLE in os.environ:  # noqa: TID251 - a process's edge
+        _loggers.write_records()
     try:
         code = runner.run(arguments.parse(sys.argv[1:], os.environ))  # noqa: TID251 - a process's edge
     except errors.ConfigError as error:

@@ -1,29 +1,33 @@
 """What happens in a process between the fork and its end, to make it the attempt's own.
 
 A child is the leader of its own session, so that it can be ended with all it started; it dies with
-its host, so that no attempt goes on that nobody holds; it writes to its log by file descriptor, so
+its host, so that no attempt goes on that nobody holds; it writes to its log by file descriptors, so
 that output of C code and of subprocesses is in it too; and it leaves by `os._exit`, because the
 interpreter's teardown costs half a second.
 """
 
 import atexit
 import os
-import shutil
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from flyte._entrypoints import mark, processes
+from flyte._entrypoints import bounds, hiding, mark, processes
 from flyte._entrypoints.channel import Message
+from flyte._entrypoints.folders import Folder
 from flyte._entrypoints.mark import TokenMark
+from flyte._entrypoints.scribe.attempt_log import LIMIT_BYTES
+from flyte._kit import scenes
 
 MANAGED_SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 """Signals that a host handles in its own way, and its children as every process."""
+_SOURCES = "_F_SOURCES"
+"""Variable with the folder of files that belong to the image."""
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
@@ -45,6 +49,11 @@ class Launch:
     """Secrets that become variables."""
     hidden_files: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Secrets that become files, by their paths."""
+    log_bytes: int = LIMIT_BYTES
+    """Of a log that is larger the middle is left out."""
+
+    devices: bool = False
+    """Whether it has accelerators of its own."""
 
     @property
     def token(self) -> str:
@@ -63,6 +72,8 @@ class Launch:
             bounds=message.get("bounds", {}),
             hidden_env=message.get("hidden_env", {}),
             hidden_files=message.get("hidden_files", {}),
+            log_bytes=message.get("log_bytes", LIMIT_BYTES),
+            devices=message.get("devices", False),
         )
 
 
@@ -71,7 +82,7 @@ class Variables:
 
     def __init__(self) -> None:
         self._given: Mapping[str, str] = dict(os.environ)  # noqa: TID251 - a process's edge
-        self._mark = TokenMark()
+        self.mark = TokenMark()
 
     def replace(self, env: Mapping[str, str]) -> None:
         """In the host: make `env` the whole environment."""
@@ -90,7 +101,7 @@ class Variables:
         for name, value in env.items():
             if self._given.get(name) != value:
                 os.environ[name] = value  # noqa: TID251 - a process's edge
-        self._mark.write(env.get(mark.VARIABLE, ""))
+        self.mark.write(env.get(mark.VARIABLE, ""))
 
 
 class Closable(Protocol):
@@ -104,45 +115,55 @@ class Surroundings:
     """What a child takes over from its host, or gets rid of."""
 
     host_pid: int
-    directory: Path
-    """The attempt's private working directory, still to be made."""
-    links: tuple[Path, ...]
-    """Files and directories that the working directory refers to."""
+    folder: Folder
+    """The attempt's private working directory."""
     inherited: tuple[Closable, ...]
     """The host's own connections."""
+    direct_output: Callable[[], None]
+    """Lets descriptors 1 and 2 lead to the attempt's log."""
     variables: Variables
+    scene: int = -1
+    """Descriptor for what it writes down in its last moment."""
 
 
 def live(launch: Launch, surroundings: Surroundings, perform: Callable[[Launch], int]) -> NoReturn:
     """Be the process of one attempt, from right after the fork to the end."""
     code = 1
     try:
-        _settle(launch, surroundings)
-        code = perform(launch)
+        code = perform(_settle(launch, surroundings))
     except SystemExit as leaving:
         code = exit_code(leaving)
     except BaseException:  # noqa: BLE001 - a process's edge: the traceback goes to the attempt's log
         traceback.print_exc()
     finally:
-        leave(code, lambda: _remove_directory(surroundings))
+        leave(code, surroundings.folder.leave)
 
 
-def _settle(launch: Launch, surroundings: Surroundings) -> None:
+def _settle(launch: Launch, surroundings: Surroundings) -> Launch:
+    """Be apart from the host; gives the launch with its secrets among its variables."""
+    problem = bounds.enter(launch.cgroups, launch.bounds)
     os.setsid()
-    redirect_output(launch.log_path)
+    surroundings.direct_output()
     processes.die_with(surroundings.host_pid)
     processes.adopt_orphans()
     _forget_signals()
     for connection in surroundings.inherited:
         connection.close()
     surroundings.variables.adapt(launch.env)
-    _enter_directory(surroundings)
+    scenes.announce(surroundings.scene)
+    surroundings.folder.enter()
+    _add_sources(launch.env.get(_SOURCES))
+    _furnish(launch, surroundings.folder.path, problem)
     _reseed()
     sys.argv = list(launch.argv)
+    return _uncovered(launch)
 
 
 def redirect_output(log_path: str) -> None:
-    """Let file descriptors 1 and 2 append to a file, whose directory is made when it is missing."""
+    """Let file descriptors 1 and 2 append to a file, whose directory is made when it is missing.
+
+    So it is where no scribe can be had: the log has neither times nor streams then.
+    """
     try:
         descriptor = os.open(log_path, _LOG_FLAGS, 0o644)
     except FileNotFoundError:
@@ -160,23 +181,29 @@ def _forget_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _enter_directory(surroundings: Surroundings) -> None:
-    surroundings.directory.mkdir(parents=True)
-    for target in surroundings.links:
-        (surroundings.directory / target.name).symlink_to(target)
-    os.chdir(surroundings.directory)
+def _add_sources(folder: str | None) -> None:
+    """What was copied into the task's image lies in its working directory; its code wins over it."""
+    for source in Path(folder).iterdir() if folder else ():
+        if not Path(source.name).exists():
+            Path(source.name).symlink_to(source)
 
 
-def _remove_directory(surroundings: Surroundings) -> None:
-    """Remove the working directory: entry by entry if the task wrote nothing there, else as a
-    tree."""
-    os.chdir("/")
-    try:
-        for target in surroundings.links:
-            (surroundings.directory / target.name).unlink()
-        surroundings.directory.rmdir()
-    except OSError:
-        shutil.rmtree(surroundings.directory, ignore_errors=True)
+def _furnish(launch: Launch, directory: Path, problem: str) -> None:
+    """What the attempt's bounds change about its files, and in its log what could not be bounded."""
+    problems = [problem]
+    if launch.bounds.get("shm"):
+        problems.append(bounds.private_shared_memory(launch.bounds["shm"]))
+    if launch.bounds.get("disk"):
+        bounds.bound_temporary_files(directory)
+    for each in filter(None, problems):
+        print(f"flyte: {each}", file=sys.stderr, flush=True)  # noqa: T201 - the attempt's log
+
+
+def _uncovered(launch: Launch) -> Launch:
+    """Last of all, so that nothing of ours has seen a secret before the task does."""
+    extra = hiding.uncovered(launch.hidden_env, launch.hidden_files)
+    os.environ.update(extra)  # noqa: TID251 - a process's edge
+    return replace(launch, env={**launch.env, **extra}) if extra else launch
 
 
 def _reseed() -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from flyte import _loggers
 from flyte._entrypoints.hosting import serve
 from flyte._entrypoints.starters import Forker
 from flyte._runtime import arguments, runner
@@ -21,6 +22,7 @@ class TaskProgram:
         return runner.preload(arguments.parse(argv, env))
 
     def run(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
+        _loggers.write_records()
         return runner.run(arguments.parse(argv, env))
 
 

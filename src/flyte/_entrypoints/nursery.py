@@ -5,17 +5,21 @@ import os
 import shutil
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from flyte._entrypoints import child, mark, processes
+from flyte._entrypoints import child, hiding, mark, processes
 from flyte._entrypoints.attempt import Attempt
 from flyte._entrypoints.channel import Message
 from flyte._entrypoints.child import Closable, Launch, Surroundings
+from flyte._entrypoints.folders import Folder
+from flyte._entrypoints.scribe.pens import Desk
 from flyte._entrypoints.starters import Starter
-from flyte._kit import clock
+from flyte._kit import clock, scenes
 
 Key = tuple[object, ...]
+_AT_ONCE = 4
+"""Forks in a row: what the host touches in between is copied once for all of them."""
 _DRAIN_POLL_SECONDS = 0.02
 """Where orphans do not come back to the host, nothing tells when the last one is gone."""
 
@@ -40,13 +44,18 @@ class Nursery:
         self._tell = tell
         self._inherited = inherited
         self.variables = child.Variables()
+        self.desk = Desk(self.variables.mark, self._is_no_attempt)
         self._prepared = False
+        self._leaving = ""
+        """Why the host takes nothing more; empty: it does."""
         self._serial = 0
         self._attempts: dict[Key, Attempt] = {}
         self._waiting: deque[Attempt] = deque()
         self._running: dict[int, Attempt] = {}
         self._doomed: list[Attempt] = []
         self._draining: list[Attempt] = []
+        self._spares: list[Path] = []
+        """Working directories in which earlier attempts have left nothing."""
         self._unrelated: set[int] = set()
         """Children of the host that belong to no attempt: what its imports started, and its own
         helpers."""
@@ -87,22 +96,30 @@ class Nursery:
         if launch.key not in self._attempts:
             self._serial += 1
             # The token in the name tells a scan whose process stands there.
-            attempt = Attempt(launch, self._work / f"{self._serial}.{launch.token}".rstrip("."))
+            name = f"{self._serial}.{launch.token}".rstrip(".")
+            attempt = Attempt(launch, self._work / name, self._work / f"spare-{self._serial}")
             self._attempts[launch.key] = attempt
-            self._waiting.append(attempt)
+            if self._leaving:
+                self._refuse(attempt, self._leaving, leaving=True)
+            else:
+                self._waiting.append(attempt)
 
     def forget(self, keys: Iterable[Key]) -> None:
         """The control plane has kept how these ended."""
         for key in keys:
             self._attempts.pop(key, None)
 
-    def start_one(self) -> None:
-        """Start the attempt that has waited longest: one at a time, so that messages are read in
-        between."""
-        if not self._waiting:
-            return
+    def start_some(self) -> None:
+        """Start the attempts that have waited longest: a few at a time, so that messages are read in between."""
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
+            self._start_one()
+
+    def _start_one(self) -> None:
         attempt = self._waiting.popleft()
-        unfit = self._starter.prepare(attempt.launch)
+        launch = attempt.launch
+        hidden = (*launch.hidden_env.values(), *launch.hidden_files.values())
+        attempt.pens = self.desk.pens(launch.log_path, hidden, launch.log_bytes)
+        unfit = self._starter.prepare(launch, attempt.direct_output)
         if not self._prepared:
             self._prepared = True
             self._unrelated |= processes.children()
@@ -112,26 +129,51 @@ class Nursery:
             self._fork(attempt)
 
     def _fork(self, attempt: Attempt) -> None:
+        pens = () if attempt.pens is None else (attempt.pens,)
+        attempt.scene = scenes.make()
+        earlier = self._spares.pop() if self._spares else None
         surroundings = Surroundings(
-            os.getpid(), attempt.directory, self._starter.links, self._inherited(), self.variables
+            os.getpid(),
+            Folder(attempt.directory, self._starter.links, attempt.spare, earlier),
+            inherited=(*self._inherited(), self.desk, *pens),
+            direct_output=attempt.direct_output,
+            variables=self.variables,
+            scene=attempt.scene,
         )
         try:
             pid = os.fork()
             if pid == 0:
                 child.live(attempt.launch, surroundings, self._starter.perform)
         except OSError as error:
+            scenes.close(attempt.scene)
+            self._spares += [] if earlier is None else [earlier]
             self._refuse(attempt, f"the host could not fork: {error.strerror}")
             return
         attempt.pid, attempt.started_us = pid, _now_us()
         self._running[pid] = attempt
+        if attempt.pens is not None:
+            attempt.pens.close()
         self._tell(attempt.started())
 
-    def _refuse(self, attempt: Attempt, reason: str, *, unfit: bool = False) -> None:
-        self._tell(attempt.refuse(reason, at=_now_us(), unfit=unfit))
+    def _refuse(
+        self, attempt: Attempt, reason: str, *, unfit: bool = False, leaving: bool = False
+    ) -> None:
+        if attempt.pens is not None:
+            attempt.pens.close()
+            self.desk.take_back(attempt.pens)
+        self._tell(attempt.refuse(reason, at=_now_us(), unfit=unfit, leaving=leaving))
 
-    def kill(self, key: Key, grace_seconds: float) -> None:
+    def kill(
+        self, key: Key, grace_seconds: float, overrun: Mapping[str, object] | None = None
+    ) -> None:
         """End an attempt: SIGTERM now to its group and to all below it that left the group, SIGKILL
-        after the grace."""
+        after the grace.
+
+        Args:
+            key: which.
+            grace_seconds: 0: SIGKILL follows at once.
+            overrun: the bound that it has hit, if that is why; it is told with the end.
+        """
         attempt = self._attempts.get(key)
         self._tell({"op": "killing", "key": key, "known": attempt is not None})
         if attempt is None or attempt.end is not None:
@@ -139,12 +181,30 @@ class Nursery:
         if attempt.pid == 0:
             self._waiting.remove(attempt)
             self._refuse(attempt, "it was ended before its process was started")
-        elif attempt.doom(clock.monotonic(), grace_seconds):
+            return
+        if not attempt.doomed:
+            attempt.overrun = overrun
+        if attempt.doom(clock.monotonic(), grace_seconds):
             self._doomed.append(attempt)
             # First who is there: what has lost its parent is a child of the leader only while that lives.
             below = processes.descendants(attempt.pid)
             _signal(attempt.pid, signal.SIGTERM)
             _warn(attempt, below)
+
+    def note(self, key: Key, text: str) -> None:
+        """Add a line of the platform to the log of an attempt that runs."""
+        attempt = self._attempts.get(key)
+        if attempt is not None and attempt.end is None:
+            attempt.note(text)
+
+    def leave(self, reason: str, grace_seconds: float) -> None:
+        """The host has to go: end everything that runs; what waits, and what still comes, has to go elsewhere."""
+        self._leaving = reason
+        while self._waiting:
+            self._refuse(self._waiting.popleft(), reason, leaving=True)
+        for attempt in self._running.values():
+            attempt.reason = reason if not attempt.doomed else attempt.reason
+        self.kill_all(grace_seconds)
 
     def kill_all(self, grace_seconds: float) -> None:
         """End everything that runs."""
@@ -156,15 +216,16 @@ class Nursery:
         """Take note of the processes that have ended, and look after what they left behind."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, spent = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 break
             if pid == 0:
                 break
             self._unrelated.discard(pid)
+            self.desk.ended(pid)
             attempt = self._running.pop(pid, None)
             if attempt is not None:
-                attempt.conclude(status, now=clock.monotonic(), at=_now_us())
+                attempt.conclude(status, spent, now=clock.monotonic(), at=_now_us())
                 self._draining.append(attempt)
         self._drain()
 
@@ -221,10 +282,20 @@ class Nursery:
             attempt.note(
                 f"ended what the task had left running: {', '.join(attempt.strays.values())}"
             )
+        if attempt.pens is not None:
+            self.desk.take_back(attempt.pens)
+        attempt.note_crash()
+        if attempt.launch.hidden_files:
+            hiding.remove(attempt.pid)
         if attempt.end is not None:
             self._tell(attempt.end)
-        if os.path.lexists(attempt.directory):  # its child removes it, unless it is killed
+        if os.path.lexists(attempt.spare):
+            self._spares.append(attempt.spare)
+        elif os.path.lexists(attempt.directory):  # its child removes it, unless it is killed
             self._sweep(attempt.directory)
+
+    def _is_no_attempt(self, pid: int) -> None:
+        self._unrelated.add(pid)
 
     def _sweep(self, directory: Path) -> None:
         """Remove a directory, whatever its size, without making anybody wait."""

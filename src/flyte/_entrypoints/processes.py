@@ -20,16 +20,17 @@ _STAT_GROUP, _STAT_SESSION, _STAT_START = 2, 3, 19
 
 
 @cache
-def _libc() -> ctypes.CDLL | None:
+def libc() -> ctypes.CDLL | None:
+    """The system's own functions; None where they are others than those of Linux."""
     return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with(parent: int) -> None:
     """Have the calling process killed when its parent dies; ends it at once if the parent is
     dead already."""
-    libc = _libc()
-    if libc is not None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    system = libc()
+    if system is not None:
+        system.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -40,8 +41,8 @@ def adopt_orphans() -> bool:
     Returns:
         False where the system has no such thing.
     """
-    libc = _libc()
-    return libc is not None and libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    system = libc()
+    return system is not None and system.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def children() -> set[int]:

@@ -6,14 +6,17 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from flyte._entrypoints import child, processes
 from flyte._entrypoints.child import Launch
+from flyte._kit import scenes
 
+_RECORDS = "FLYTE_LOG_RECORDS"
+"""Tells a program that its output is kept as records (`flyte._loggers`)."""
 _NOT_FOUND = 127
 """Exit code of shells for a command that cannot be executed."""
 
@@ -39,8 +42,13 @@ class Starter(Protocol):
         """What the working directory of every child refers to."""
         ...
 
-    def prepare(self, launch: Launch) -> str:
-        """Do once what all children share; a sentence says why this host cannot have children."""
+    def prepare(self, launch: Launch, direct_output: Callable[[], None]) -> str:
+        """Do once what all children share; a sentence says why this host cannot have children.
+
+        Args:
+            launch: the attempt that comes first.
+            direct_output: lets descriptors 1 and 2 lead to its log.
+        """
         ...
 
     def perform(self, launch: Launch) -> int:
@@ -57,7 +65,7 @@ class Forker:
         self._unfit = ""
         self.links: tuple[Path, ...] = ()
 
-    def prepare(self, launch: Launch) -> str:
+    def prepare(self, launch: Launch, direct_output: Callable[[], None]) -> str:
         """Preload once.
 
         What the task's modules print while they are imported goes to the log of the attempt that
@@ -66,7 +74,7 @@ class Forker:
         """
         if not self._prepared:
             self._prepared = True
-            problem = self._preload(launch)
+            problem = self._preload(launch, direct_output)
             if problem:
                 print(  # noqa: T201 - the host's own log
                     f"preload for {launch.key} failed; children import by themselves:\n{problem}"
@@ -79,9 +87,9 @@ class Forker:
     def perform(self, launch: Launch) -> int:
         return self._program.run(launch.argv, launch.env)
 
-    def _preload(self, launch: Launch) -> str:
+    def _preload(self, launch: Launch, direct_output: Callable[[], None]) -> str:
         sys.argv = list(launch.argv)
-        with _output_to(launch.log_path), _signals_kept():
+        with _output_directed(direct_output), _signals_kept():
             try:
                 root = self._program.preload(launch.argv, launch.env)
                 self.links = tuple(sorted(root.iterdir())) if root is not None else ()
@@ -95,14 +103,16 @@ class Executer:
 
     links: tuple[Path, ...] = ()
 
-    def prepare(self, launch: Launch) -> str:
+    def prepare(self, launch: Launch, direct_output: Callable[[], None]) -> str:
         return ""
 
     def perform(self, launch: Launch) -> int:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)  # Python ignores them, other programs do not
         try:
-            os.execvpe(launch.argv[0], launch.argv, dict(launch.env))
+            os.execvpe(
+                launch.argv[0], launch.argv, {_RECORDS: "1", **launch.env, **scenes.hand_on()}
+            )
         except OSError as error:
             print(f"flyte: cannot execute {launch.argv[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return _NOT_FOUND
@@ -124,11 +134,11 @@ def _threads() -> str:
 
 
 @contextmanager
-def _output_to(log_path: str) -> Generator[None]:
-    """Let file descriptors 1 and 2 be a log for a while."""
+def _output_directed(direct_output: Callable[[], None]) -> Generator[None]:
+    """Let file descriptors 1 and 2 lead to a log for a while."""
     kept = [os.dup(1), os.dup(2)]
     try:
-        child.redirect_output(log_path)
+        direct_output()
         yield
     finally:
         sys.stdout.flush()

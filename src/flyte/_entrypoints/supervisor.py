@@ -23,6 +23,10 @@ from flyte._kit import clock
 _ALONE_TICK_SECONDS = 2.0
 """How often a host without a control plane looks whether it is still wanted."""
 _LAST_GRACE_SECONDS = 5.0
+_NOTICE_SECONDS = 25.0
+"""How long tasks have to save what they can when the machine is taken away: a little less than what Kubernetes and
+the spot markets give by themselves."""
+_TAKEN_AWAY = "the machine told its host to end (SIGTERM)"
 _BACKLOG = 128
 """Control planes that may come and go while a long import lets nobody in."""
 _Order = Callable[[Message], None]
@@ -53,13 +57,13 @@ class _Announced:
     def links(self) -> tuple[Path, ...]:
         return self._starter.links
 
-    def prepare(self, launch: Launch) -> str:
+    def prepare(self, launch: Launch, direct_output: Callable[[], None]) -> str:
         if self._prepared:
-            return self._starter.prepare(launch)
+            return self._starter.prepare(launch, direct_output)
         self._prepared = True
         self._announce(True)
         try:
-            return self._starter.prepare(launch)
+            return self._starter.prepare(launch, direct_output)
         finally:
             self._announce(False)
 
@@ -97,7 +101,10 @@ class Supervisor:
         self._orders: dict[str, _Order] = {
             "bind": self._bind,
             "launch": lambda message: self._nursery.add(Launch.read(message)),
-            "kill": lambda message: self._nursery.kill(tuple(message["key"]), message["grace"]),
+            "kill": lambda message: self._nursery.kill(
+                tuple(message["key"]), message["grace"], message.get("overrun")
+            ),
+            "note": lambda message: self._nursery.note(tuple(message["key"]), message["text"]),
             "ack": lambda message: self._nursery.forget(tuple(key) for key in message["keys"]),
             "stop": self._stop,
             "ping": lambda _: self._tell({"op": "pong"}),
@@ -107,6 +114,7 @@ class Supervisor:
         """Listen, announce, serve, and clean up at the end."""
         self._record.work.mkdir(parents=True, exist_ok=True)
         os.chdir(self._record.work)
+        self._nursery.desk.open()  # before there are user's modules and connections
         self._address = self._listen()
         self._watch_signals()
         self._record.write(self._address)
@@ -116,7 +124,8 @@ class Supervisor:
             self._flush()
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
-            self._nursery.start_one()
+            self._heed()
+            self._nursery.start_some()
             self._nursery.tick()
         self._depart()
 
@@ -245,10 +254,15 @@ class Supervisor:
     def _wake(self) -> None:
         with suppress(OSError):
             self._wakeups.recv(4096)
+        self._nursery.reap()
+
+    def _heed(self) -> None:
+        """The machine wants the host gone: asked for before anything starts, since the launch that came with the signal
+        must not begin only to be ended."""
         if self._terminated and not self._stopping:
             self._stopping = True
-            self._nursery.kill_all(_LAST_GRACE_SECONDS)
-        self._nursery.reap()
+            self._tell({"op": "leaving"})
+            self._nursery.leave(_TAKEN_AWAY, _NOTICE_SECONDS)
 
     def _timeout(self) -> float | None:
         limit = self._nursery.patience()
@@ -288,6 +302,7 @@ class Supervisor:
     def _depart(self) -> None:
         """Leave nothing but the testament, if there is one."""
         results = self._unheard()
+        self._nursery.desk.leave()
         for connection in self._connections():
             connection.close()
         self._record.remove(self._address, keep_record=bool(results))

@@ -23,8 +23,8 @@ class NoBuilder:
         raise errors.ImageBuildError(
             f"image {image.uri} has layers of its own, and the builder {LOCAL!r} of this installation builds none: "
             "install a plugin that does and choose it with flyte.init(image_builder=…) (a package registers one as "
-            f"entry point in the group {GROUP!r}), pass the address of an image that exists, or install the packages "
-            "in this interpreter, in which the control plane of this machine runs tasks"
+            f"entry point in the group {GROUP!r}), pass the address of an image that exists, or use the control plane "
+            "of this machine (flyte.init(endpoint='local')), which makes a Python environment of what it can"
         )
 
     def get_checkers(self) -> list[type[ImageChecker]] | None:

@@ -48,17 +48,6 @@ class Answers:
         return answer
 
 
-def needs_build(image: Image) -> bool:
-    """Whether the image has to be made: it has layers or a Dockerfile, and is not the default one.
-
-    The default image stands for the caller's own interpreter, which needs no image; a control plane with containers
-    has one under this name.
-    """
-    if image.dockerfile is not None:
-        return True
-    return bool(image.layers) and image != Image.from_debian_base()
-
-
 async def existing(image: Image, builder: ImageBuilder) -> str | None:
     """The image's address if one of the builder's checkers finds it.
 

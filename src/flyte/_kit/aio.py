@@ -1,11 +1,12 @@
 """The bridge between blocking code and coroutines.  No other module of the SDK makes an event loop.
 
-Three ways across, each for one situation:
+Four ways across, each for one situation:
 
 * `run_main(coro)`: a process's own main coroutine, on the main thread (`asyncio.run`).
 * `background()`: one daemon thread with a loop that lives as long as the process.  Blocking callers hand
   it a coroutine and wait; coroutines of *another* loop await it without blocking their own.
 * `drive(coro)`: a coroutine that is known never to wait is stepped in place, without any loop.
+* `Foreground`: the main thread's loop of a process that lives longer than any coroutine on it.
 """
 
 import asyncio
@@ -13,13 +14,14 @@ import atexit
 import contextlib
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 
 from flyte._kit import optional
 from flyte._kit.stepping import drive as drive
+from flyte._kit.stepping import loop_is_running
 
 T = TypeVar("T")
 
@@ -49,6 +51,10 @@ class Background:
     def submit(self, coro: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `coro` on the background loop; the future can be waited for or cancelled from any thread."""
         return asyncio.run_coroutine_threadsafe(coro, self._loop)
+
+    def call(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call it on the background loop, soon."""
+        self._loop.call_soon_threadsafe(callback, *args)
 
     def release(self, coro: Coroutine[Any, Any, object]) -> None:
         """Start `coro` for whoever will not wait for it; at the end of the process nothing happens."""
@@ -121,3 +127,44 @@ def background() -> Background:
 def run_main(coro: Coroutine[Any, Any, T]) -> T:
     """Run a process's main coroutine on this thread."""
     return asyncio.run(coro)  # noqa: TID251 - this is the one home of loops
+
+
+def finish(coro: Coroutine[Any, Any, T], *, waits: bool) -> T:
+    """Run a coroutine to its end for a caller that blocks: in place unless it `waits`, then on the loop at hand."""
+    if not waits:
+        return drive(coro)
+    return background().wait(coro) if loop_is_running() else run_main(coro)
+
+
+class Foreground:
+    """The loop of a process's main thread, for other people's coroutines.
+
+    It ends when it is told to and not before: neither a SystemExit in one of their tasks nor a `loop.stop()` of
+    theirs ends it for the others.
+
+    Args:
+        struck: is told of a SystemExit or KeyboardInterrupt that nobody awaited.
+    """
+
+    def __init__(self, struck: Callable[[BaseException], object]) -> None:
+        self.loop = asyncio.new_event_loop()  # noqa: TID251 - this is the one home of loops
+        self._struck = struck
+        self._over = False
+
+    def call(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call it on the loop, soon; may be asked for in any thread."""
+        self.loop.call_soon_threadsafe(callback, *args)
+
+    def run(self) -> None:
+        """Run on the calling thread until `end`."""
+        asyncio.set_event_loop(self.loop)
+        while not self._over:
+            try:
+                self.loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                self._struck(error)
+
+    def end(self) -> None:
+        """Let `run` return; may be asked for in any thread."""
+        self._over = True
+        self.call(self.loop.stop)

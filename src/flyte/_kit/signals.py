@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -16,13 +16,20 @@ class Ending:
     asked: bool = False
 
 
+def _nothing() -> None:
+    """Called where nobody else is."""
+
+
 @contextmanager
-def sigterm_interrupts() -> Generator[Ending]:
+def sigterm_interrupts(first: Callable[[], object] = _nothing) -> Generator[Ending]:
     """While the block runs, SIGTERM does what Ctrl-C does.
 
     The main coroutine of `asyncio.run` is cancelled; other code of the main thread gets a KeyboardInterrupt.  So
     `finally` and `except asyncio.CancelledError` clean up, and `except Exception` does not swallow it.  Processes that
     the block forks end of SIGTERM as they would without us.
+
+    Args:
+        first: is called where the signal finds the main thread, before anything is interrupted.
 
     Example:
         with sigterm_interrupts() as ending:
@@ -40,6 +47,7 @@ def sigterm_interrupts() -> Generator[Ending]:
             os.kill(os.getpid(), number)
             return
         ending.asked = True
+        first()
         on_ctrl_c = signal.getsignal(signal.SIGINT)  # asyncio.run has one of its own
         if not callable(on_ctrl_c):
             raise KeyboardInterrupt

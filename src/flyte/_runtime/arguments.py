@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from flyte import errors
 from flyte._context import CodeBundle
@@ -14,6 +15,11 @@ from flyte._wire.caching.keys import DISABLE_CACHE
 DEFAULT_ENDPOINT = "host.docker.internal:8090"
 
 _PLACEHOLDER = re.compile(r"\{\{.*\}\}")
+SECRETS_VARIABLE = "FLYTE_SECRETS"
+"""Names of the variables whose values are secret, with commas; there is one if the task asks for any secret."""
+SECRETS_DIR = "FLYTE_SECRETS_DEFAULT_DIR"
+"""Variable with the folder of the secrets that are files."""
+
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _OPTIONS = frozenset(
     {
@@ -59,6 +65,10 @@ class TaskArguments:
     insecure_skip_verify: bool = False
     home: str | None = None
     """`FLYTE_HOME`, where unpacked bundles are shared; None: the worker has a disk to itself."""
+    wants_secrets: bool = False
+    """Whether its code must not be imported before its secrets are there."""
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values of its secrets: never to be told anybody."""
     storage_options: tuple[tuple[str, str], ...] = field(default=())
     """Settings of the object store, in the words of `flyte.storage`."""
 
@@ -99,6 +109,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> TaskArguments:
         insecure=_flag(env, "_U_INSECURE"),
         insecure_skip_verify=_flag(env, "_U_INSECURE_SKIP_VERIFY"),
         home=env.get("FLYTE_HOME"),
+        wants_secrets=SECRETS_VARIABLE in env,
+        hidden=_hidden(env),
         storage_options=_storage_options(env),
     )
 
@@ -178,6 +190,15 @@ def _number(env: Mapping[str, str], name: str) -> int:
 
 def _flag(env: Mapping[str, str], name: str) -> bool:
     return env.get(name, "").strip().lower() in {"1", "true", "t", "yes", "y", "on"}
+
+
+def _hidden(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Values of secrets: in variables, and in files."""
+    names = env.get(SECRETS_VARIABLE, "").split(",")
+    folder = env.get(SECRETS_DIR)
+    files = [path for path in Path(folder).rglob("*") if path.is_file()] if folder else []
+    values = [env[name] for name in names if env.get(name)]
+    return (*values, *(path.read_text("utf-8", "surrogateescape") for path in files))
 
 
 def _storage_options(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

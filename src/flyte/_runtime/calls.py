@@ -1,5 +1,6 @@
 """What both engines do with a call: inputs as messages, a name, a failure for the caller."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from flyteidl2.task import common_pb2
@@ -7,10 +8,12 @@ from flyteidl2.task import common_pb2
 from flyte import errors
 from flyte._context import Call, scope
 from flyte._ids import ActionID
+from flyte._kit import masking
 from flyte._runtime.sequencer import Sequencer
 from flyte._task import MAX_INLINE_IO_BYTES
 from flyte._wire import identities, task_spec, values
 from flyte._wire.carriers import Carrier
+from flyte._wire.failing import codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,15 @@ def _named(
     return NamedCall(call, action, inputs)
 
 
-def as_seen_by_caller(error: BaseException) -> errors.BaseRuntimeError:
+def as_seen_by_caller(
+    error: BaseException, hidden: Collection[str] = ()
+) -> errors.BaseRuntimeError:
     """An exception of a task as its caller sees it: by code and message, its cause kept.
 
-    The same classes arrive from a control plane, where only code, message and kind travel.
+    The same classes arrive from a control plane, where only code, message and kind travel.  The message has none of
+    the `hidden` values; the cause is the caller's own.
     """
-    wire = errors.to_code(error)
-    seen = errors.from_code(wire.code, wire.message, wire.kind)
+    wire = codes.to_code(error)
+    seen = codes.from_code(wire.code, masking.masked(wire.message, hidden), wire.kind)
     seen.__cause__ = error
     return seen

@@ -21,9 +21,11 @@ from flyte._ids import ActionID
 from flyte._kit.absence import Absence
 from flyte._kit.backoff import Backoff
 from flyte._runtime import writing
+from flyte._runtime.batching import Batching
 from flyte._runtime.informer import Informer
 from flyte._runtime.submitter import Submitter
 from flyte._wire import ids
+from flyte_protocol.actions.v1.batch_pb2 import EnqueueManyRequest, EnqueueManyResponse
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ T = TypeVar("T")
 _ANSWER_MS = 10_000
 """How long one answer is waited for: a control plane that was stopped accepts connections and says nothing."""
 _ABORT_PAUSES = Backoff(base=0.2, factor=2, cap=5, jitter=0.3)
+_ONLY_ENDS = {"x-flyte-updates": "ends"}
+"""Our own control plane then leaves out, after the snapshot, what a parent does not need to know; others ignore it."""
 _CLOSE_SECONDS = 5.0
 """What the end of a task allows for what is still to be said."""
 
@@ -52,9 +56,12 @@ class Connection:
         self._plane = plane
         self._storage_options = storage_options
         self._absence = Absence(f"the control plane at {plane.endpoint}", say=logger.warning)
-        self._submitter = Submitter(self._enqueue, absence=self._absence)
+        batching = Batching(self._enqueue, self._enqueue_many)
+        self._submitter = Submitter(batching.enqueue, absence=self._absence)
         watch = WatchForUpdatesRequest(parent_action_id=ids.action(parent))
-        self._informer = Informer(lambda: plane.actions.watch_for_updates(watch), self._absence)
+        self._informer = Informer(
+            lambda: plane.actions.watch_for_updates(watch, headers=_ONLY_ENDS), self._absence
+        )
         self._running: set[asyncio.Task[Any]] = set()
         self._aborting: set[asyncio.Task[None]] = set()
 
@@ -92,10 +99,14 @@ class Connection:
         finally:
             self._running.discard(task)
 
-    async def aclose(self) -> None:
-        """End the calls that nobody waits for any more, and close everything."""
+    def cancel(self) -> None:
+        """Cancel the calls that are under way; their children are aborted."""
         for running in self._running:
             running.cancel()
+
+    async def aclose(self) -> None:
+        """End the calls that nobody waits for any more, and close everything."""
+        self.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=_CLOSE_SECONDS)
         if self._aborting:
@@ -117,6 +128,9 @@ class Connection:
 
     async def _enqueue(self, request: EnqueueRequest) -> EnqueueResponse:
         return await self._plane.actions.enqueue(request, timeout_ms=_ANSWER_MS)
+
+    async def _enqueue_many(self, request: EnqueueManyRequest) -> EnqueueManyResponse:
+        return await self._plane.batches.enqueue_many(request, timeout_ms=_ANSWER_MS)
 
     async def _abort(self, action: Action) -> None:
         """Tell the control plane that a child is not wanted any more, as soon as it listens."""

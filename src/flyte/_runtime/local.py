@@ -14,14 +14,23 @@ from typing import Any, TypedDict, Unpack
 
 from flyteidl2.task import common_pb2
 
-from flyte import errors
-from flyte._context import Call, Outcome, RawDataPath, Scope, TaskContext, entered, scope
+from flyte import _checkpoint, _secret
+from flyte._context import (
+    Call,
+    CheckpointPaths,
+    Outcome,
+    RawDataPath,
+    Scope,
+    TaskContext,
+    entered,
+    scope,
+)
 from flyte._ids import ROOT_ACTION, ActionID, random_run_name
 from flyte._kit import aio, backoff, clock
 from flyte._runtime import calls
 from flyte._runtime.caching.local import LocalCache, LocalCall
 from flyte._runtime.caching.shelf import Scope as CacheScope
-from flyte._runtime.inprocess import limits
+from flyte._runtime.inprocess import limits, secrets
 from flyte._runtime.inprocess.boundary import Boundary, InFiles, InMemory
 from flyte._runtime.inprocess.budgets import Budget
 from flyte._runtime.inprocess.journal import Called
@@ -30,8 +39,11 @@ from flyte._runtime.inprocess.variables import Variables
 from flyte._runtime.sequencer import Sequencer
 from flyte._task import AsyncFunctionTaskTemplate, TaskTemplate
 from flyte._wire import values
+from flyte._wire.failing import codes
 from flyte.config import _read
 from flyte.report import _live
+
+_CHECKPOINT = "_flytecheckpoints"
 
 
 class Surroundings(TypedDict, total=False):
@@ -66,6 +78,7 @@ class LocalRuntime:
         boundary: what lies between callers and tasks.
         cache: results of cached tasks.
         steps: what is kept of the run, and taken over from an earlier one.
+        debugged: calls have all the time, and are not tried again.
 
     Example:
         >>> LocalRuntime().run_root(train, {"folds": 3})
@@ -79,6 +92,8 @@ class LocalRuntime:
         boundary: Boundary | None = None,
         cache: LocalCache | None = None,
         steps: Steps | None = None,
+        *,
+        debugged: bool = False,
     ) -> None:
         self._action = action or ActionID.create_random()
         self._sequencer = Sequencer(self._action)
@@ -86,6 +101,7 @@ class LocalRuntime:
         self._boundary: Boundary = boundary or InMemory()
         self._cache = cache or LocalCache()
         self._steps = steps or Steps()
+        self._debugged = debugged
         self._traces: dict[Call, calls.NamedCall] = {}
         """Traced calls between `recall` and `record`."""
 
@@ -152,6 +168,36 @@ class LocalRuntime:
         """`run_root` on the caller's event loop (an async task) or in a thread (a plain one)."""
         return await self._root(task, arguments, chosen, blocking=False)
 
+    def run_again(
+        self,
+        task: TaskTemplate,
+        inputs: common_pb2.Inputs,
+        context: TaskContext,
+        env_vars: Mapping[str, str],
+    ) -> Any:
+        """Run one action of some run once more, in the calling thread, with its own name, inputs and context.
+
+        Raises:
+            flyte.errors.BaseRuntimeError: what the task raised.
+        """
+        blocking = not task.is_async
+        again = self._again(task, inputs, context, env_vars, blocking=blocking)
+        return aio.drive(again) if blocking else aio.run_main(again)
+
+    async def _again(
+        self,
+        task: TaskTemplate,
+        inputs: common_pb2.Inputs,
+        context: TaskContext,
+        env_vars: Mapping[str, str],
+        *,
+        blocking: bool,
+    ) -> Any:
+        step = Called(context.action.name, "", task.name, "")
+        with self._variables.restored(), entered(Scope(runtime=self, task=context)):
+            self._variables.want(env_vars)
+            return await self._result(step, task, inputs, context, blocking=blocking)
+
     async def _root(
         self,
         task: TaskTemplate,
@@ -209,19 +255,24 @@ class LocalRuntime:
 
     async def _attempts(self, call: LocalCall, cache: LocalCache) -> common_pb2.Outputs:
         task, inputs, context, blocking = call.task, call.inputs, call.context, call.blocking
-        budget = Budget.of(task)
+        budget = Budget.of(task, debugged=self._debugged)
         inputs = await self._boundary.inputs(context, inputs)
-        for number in count():
+        found = secrets.of(_secret.secrets(task.secrets))
+        self._variables.want(found.env, secret=True)
+        self._steps.hide(found.values)
+        context = context.replace(hidden=found.values)
+        for number in count(context.attempt_number):
             context = _attempt_context(context, number)
             try:
                 try:
                     attempt = replace(call, inputs=inputs, context=context)
                     return await self._attempt(attempt, cache, budget)
                 finally:
+                    _checkpoint.discard(context)
                     await _end_report(context, blocking=blocking)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge of the task
                 seen = await self._boundary.failure(context, error)
-                pause = budget.pause(errors.to_code(error))
+                pause = budget.pause(codes.to_code(error))
                 if pause is None:
                     raise seen from seen.__cause__
             await _pause(pause, blocking=blocking)
@@ -233,7 +284,9 @@ class LocalRuntime:
         task, inputs, context = call.task, call.inputs, call.context
         self._variables.want(task.env_vars or {})
         boundary, limit = self._boundary, task.max_inline_io_bytes
-        runtime = LocalRuntime(context.action, self._variables, boundary, cache, self._steps)
+        runtime = LocalRuntime(
+            context.action, self._variables, boundary, cache, self._steps, debugged=self._debugged
+        )
         with entered(Scope(runtime=runtime, task=context)):
             arguments = await values.arguments(task.interface, inputs, carrier=boundary.reader)
             seconds, by_deadline = budget.seconds()
@@ -322,13 +375,19 @@ def _root_context(task: TaskTemplate, chosen: Surroundings) -> TaskContext:
 
 
 def _child_context(parent: TaskContext, action: ActionID, task_name: str) -> TaskContext:
-    return parent.replace(action=action, task_name=task_name, group_data=None)
+    return parent.replace(action=action, task_name=task_name, group_data=None, attempt_number=0)
 
 
 def _attempt_context(context: TaskContext, number: int) -> TaskContext:
     prefix = f"{context.run_base_dir}/{context.action.name}/{number + 1}"
-    changed = context.replace(attempt_number=number, output_path=prefix, data=dict(context.data))
-    return _live.opened(changed)
+    earlier = _checkpoint.latest(context) if number else None
+    changed = context.replace(
+        attempt_number=number,
+        output_path=prefix,
+        data=dict(context.data),
+        checkpoint_paths=CheckpointPaths(earlier, f"{prefix}/{_CHECKPOINT}"),
+    )
+    return _live.opened(_checkpoint.attached(changed))
 
 
 async def _end_report(context: TaskContext, *, blocking: bool) -> None:

@@ -17,9 +17,12 @@ from flyte._context import Call, Outcome, TaskContext, scope
 from flyte._kit import aio
 from flyte._runtime import actions, calls, carriers, results, writing
 from flyte._runtime.arguments import TaskArguments
+from flyte._runtime.attempts import places
 from flyte._runtime.connection import Connection
 from flyte._runtime.sequencer import Sequencer
+from flyte._task import TaskTemplate
 from flyte._wire import failures, statuses, values
+from flyte._wire.images import KnownImages
 from flyte._wire.task_spec import SerializationContext
 from flyte.config import _read
 from flyte.storage import seals
@@ -32,11 +35,18 @@ class RemoteRuntime:
 
     Args:
         arguments: what the control plane said about the running attempt.
-        connect: makes the client; tests give their own.
+        connect: makes the client; replicas and tests give their own.
+        own: the running task where it shares its process, which decides what it may call.
     """
 
-    def __init__(self, arguments: TaskArguments, connect: Connect | None = None) -> None:
+    def __init__(
+        self,
+        arguments: TaskArguments,
+        connect: Connect | None = None,
+        own: TaskTemplate | None = None,
+    ) -> None:
         self._arguments = arguments
+        self._own = own
         self._options = dict(arguments.storage_options)
         self._carrier = carriers.of_attempt(arguments)
         self._connect = connect or self._default_connect
@@ -86,14 +96,30 @@ class RemoteRuntime:
         if self._used:
             aio.background().wait(self._disconnect())
 
+    async def aclose(self) -> None:
+        """`close` for a caller that may not block its loop."""
+        if self._used:
+            await aio.background().join(self._disconnect())
+
+    def interrupt(self) -> None:
+        """Cancel the calls that are under way; may be asked for in any thread.
+
+        A thread that waits for a call hears of nothing else before that call ends.
+        """
+        if self._used:
+            aio.background().call(self._cancel)
+
     # --- in the caller's thread: conversion, naming, reading
 
     async def _call(self, call: Call) -> Any:
+        places.check(self._own, call.callee)
         named = await calls.name_task(call, self._sequencer, carrier=self._carrier)
         action = self._actions.build(named, _caller())
         inputs = seals.sealed(named.inputs.SerializeToString(deterministic=True))
         update = await self._join(self._run(action, inputs))
-        return await results.of_task(update, call.callee.interface, self._options)
+        return await results.of_task(
+            update, call.callee.interface, self._options, task=call.callee.name
+        )
 
     async def _recall(self, call: Call) -> Outcome | None:
         named = await calls.name_trace(call, self._sequencer, carrier=self._carrier)
@@ -114,7 +140,8 @@ class RemoteRuntime:
                 call.callee.interface, outcome.value, carrier=self._carrier
             )
         else:
-            file, document = actions.ERROR, failures.error_document(outcome.error)
+            file = actions.ERROR
+            document = failures.error_document(outcome.error, hidden=caller.hidden)
         await self._write(actions.place(caller, named, actions.INPUTS), named.inputs)
         await self._write(actions.place_of_trace(caller, named, file), document)
         await self._join(self._submit(actions.trace_action(named, caller, outcome)))
@@ -155,6 +182,10 @@ class RemoteRuntime:
     async def _submit(self, action: Action) -> None:
         await self._connected().submit(action)
 
+    def _cancel(self) -> None:
+        if self._connection is not None:
+            self._connection.cancel()
+
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -193,5 +224,6 @@ def _serialization(arguments: TaskArguments) -> SerializationContext:
         org=arguments.action.org or "",
         version=arguments.version,
         code_bundle=arguments.code_bundle,
+        image_cache=arguments.image_cache and KnownImages.from_transport(arguments.image_cache),
         root_dir=None,
     )

@@ -14,6 +14,7 @@ from flyte._phases import ActionPhase
 from flyte._runtime.actions import ERROR, OUTPUTS
 from flyte._runtime.carriers import StorageCarrier
 from flyte._wire import failures, statuses, values
+from flyte._wire.failing import messages
 from flyte.storage import seals
 
 _SUCCEEDED = frozenset({phase_pb2.ACTION_PHASE_SUCCEEDED, phase_pb2.ACTION_PHASE_RECOVERED})
@@ -25,15 +26,23 @@ def succeeded(update: ActionUpdate) -> bool:
 
 
 async def of_task(
-    update: ActionUpdate, interface: NativeInterface, options: Mapping[str, str]
+    update: ActionUpdate, interface: NativeInterface, options: Mapping[str, str], *, task: str
 ) -> Any:
     """The value of a child task, out of the attempt's directory that its update names.
+
+    Args:
+        update: the child's last one.
+        interface: of its task.
+        options: how its store is reached.
+        task: the task's name, for whoever fails because of it.
 
     Raises:
         flyte.errors.BaseRuntimeError: what the child failed with.
     """
     if not succeeded(update):
-        raise await failure(update, options)
+        error = await failure(update, options)
+        messages.from_child(error, update.action_id.name, task)
+        raise error
     if not interface.outputs:
         return None
     return await _outputs(storage.join(update.output_uri, OUTPUTS), interface, options)

@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 
 Enqueue = Callable[[EnqueueRequest], Awaitable[object]]
 
-CONCURRENCY = 32
+CONCURRENCY = 256
+"""Questions that are waited for at once; they leave together (`_runtime/batching.py`)."""
 _PAUSES = Backoff(base=0.2, factor=2, cap=5, jitter=0.3)
 _SLOW_DOWN_PAUSES = Backoff(base=0.5, factor=1.5, cap=30, jitter=0.3)
 _ALREADY_THERE = "already_exists"

@@ -6,11 +6,11 @@ from typing import Any
 
 from flyteidl2.core import literals_pb2, tasks_pb2
 
-from flyte import _image, errors
+from flyte import errors
 from flyte._kit import optional
 from flyte._pod import PodTemplate
 from flyte._task import TaskTemplate
-from flyte._wire import resources
+from flyte._wire import images, resources
 from flyte._wire.serialization import SerializationContext
 
 PRIMARY = "primary_container_name"
@@ -29,7 +29,7 @@ def fill(
     if statement is not None:
         template.sql.CopyFrom(tasks_pb2.Sql(statement=statement, dialect=tasks_pb2.Sql.ANSI))
     elif args and isinstance(task.pod_template, PodTemplate):
-        template.k8s_pod.CopyFrom(_pod(task, task.pod_template, args))
+        template.k8s_pod.CopyFrom(_pod(task, task.pod_template, context, args))
         template.config[PRIMARY] = task.pod_template.primary_container_name
     elif args:
         template.container.CopyFrom(_container(task, context, args))
@@ -39,7 +39,7 @@ def _container(
     task: TaskTemplate[..., Any, Any], context: SerializationContext, args: list[str]
 ) -> tasks_pb2.Container:
     return tasks_pb2.Container(
-        image=_image.image(task.image).uri,
+        image=images.address(task, context.image_cache),
         args=args,
         resources=resources.container_resources(task.resources),
         data_config=task.data_loading_config(context),
@@ -51,7 +51,10 @@ def _container(
 
 
 def _pod(
-    task: TaskTemplate[..., Any, Any], template: PodTemplate, args: list[str]
+    task: TaskTemplate[..., Any, Any],
+    template: PodTemplate,
+    context: SerializationContext,
+    args: list[str],
 ) -> tasks_pb2.K8sPod:
     spec = _spec(template)
     name = template.primary_container_name
@@ -62,7 +65,7 @@ def _pod(
             f"task {task.name!r}: its pod template has no container {name!r} (it has {there}); "
             "name the task's own container with primary_container_name"
         )
-    _fill_primary(primary, task, args)
+    _fill_primary(primary, task, context, args)
     pod = tasks_pb2.K8sPod(primary_container_name=name)
     pod.metadata.labels.update(template.labels or {})
     pod.metadata.annotations.update(template.annotations or {})
@@ -89,12 +92,15 @@ def _spec(template: PodTemplate) -> dict[str, Any]:
 
 
 def _fill_primary(
-    primary: dict[str, Any], task: TaskTemplate[..., Any, Any], args: list[str]
+    primary: dict[str, Any],
+    task: TaskTemplate[..., Any, Any],
+    context: SerializationContext,
+    args: list[str],
 ) -> None:
     """The task decides on command, arguments and resources; the template on the image, if it names one."""
     primary.pop("command", None)
     primary["args"] = args
-    primary["image"] = primary.get("image") or _image.image(task.image).uri
+    primary["image"] = primary.get("image") or images.address(task, context.image_cache)
     own = [{"name": key, "value": value} for key, value in (task.env_vars or {}).items()]
     if own or primary.get("env"):
         primary["env"] = own + list(primary.get("env") or [])

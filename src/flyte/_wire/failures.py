@@ -1,23 +1,18 @@
 """Exceptions as messages, and back as the classes of `flyte.errors`."""
 
-import asyncio
 import re
-import traceback
-from pathlib import Path
+from collections.abc import Collection
 
 from flyteidl2.core import execution_pb2
 from flyteidl2.workflow import run_definition_pb2
 
 from flyte import errors
+from flyte._kit import masking
+from flyte._wire.failing import codes, messages, tracebacks
 
 LONGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of an error's message in `error.pb`; what is longer loses its middle."""
 
-_NOT_THE_USERS = (str(Path(errors.__file__).parent / "_")[:-1], str(Path(asyncio.__file__).parent))
-"""Where the frames lie that say nothing about user code: the SDK, and what runs its coroutines."""
-_TRACEBACK = re.compile(
-    r"\n\n(?=Traceback \(most recent call last\):\n|  \+ Exception Group Traceback )"
-)
 _CUT = re.compile(r"\n… \d+ bytes of this message were cut …\n")
 _ORIGINS = {
     "user": execution_pb2.ExecutionError.USER,
@@ -25,23 +20,69 @@ _ORIGINS = {
     "unknown": execution_pb2.ExecutionError.UNKNOWN,
 }
 _KINDS = {number: kind for kind, number in _ORIGINS.items()}
+_CALLED_FROM = "called from:\n"
 
 
-def error_document(exc: BaseException) -> execution_pb2.ErrorDocument:
+def error_document(
+    exc: BaseException, *, with_locals: bool = False, hidden: Collection[str] = ()
+) -> execution_pb2.ErrorDocument:
     """What a task writes when it failed: code, message, whether another attempt may help, and whose failure it is.
 
-    The message is the exception's own, a blank line, and the traceback without the SDK's frames.
+    The message has the shape that `flyte._wire.failing.messages` describes.
+
+    Args:
+        exc: what was raised.
+        with_locals: whether the local variables of the user's frames stand in the traceback.
+        hidden: values that it must not have.
     """
-    code, message, kind, recoverable = errors.to_code(exc)
+    code, message, kind, recoverable = codes.to_code(exc)
     outcome = execution_pb2.ContainerError
     return execution_pb2.ErrorDocument(
         error=execution_pb2.ContainerError(
             code=code,
-            message=_shortened(message + _traceback(exc)),
+            message=_shortened(masking.masked(str(_told(exc, message, with_locals)), hidden)),
             kind=outcome.RECOVERABLE if recoverable else outcome.NON_RECOVERABLE,
             origin=_ORIGINS[kind],
         )
     )
+
+
+def _told(exc: BaseException, summary: str, with_locals: bool) -> messages.Told:
+    trail = _trail(exc)
+    if isinstance(exc, errors.BaseRuntimeError) and exc.trail is not None:
+        # A child's failure that nobody caught: its own evidence counts, not each step of its way up.
+        return messages.Told(summary, _with_calls(exc), exc.next_step, trail)
+    evidence = tracebacks.text(exc, with_locals=with_locals)
+    return messages.Told(summary, evidence, _next(exc) if evidence else "", trail)
+
+
+def _trail(exc: BaseException) -> errors.Trail | None:
+    """Where the failure began of whatever an exception is, is made of, or was raised from."""
+    if isinstance(exc, errors.BaseRuntimeError) and exc.trail is not None:
+        return exc.trail
+    inner: list[BaseException | None] = [exc.__cause__]
+    if isinstance(exc, BaseExceptionGroup):
+        inner.extend(exc.exceptions)
+    if not exc.__suppress_context__:
+        inner.append(exc.__context__)
+    return next((trail for each in inner if each is not None and (trail := _trail(each))), None)
+
+
+def _with_calls(exc: errors.BaseRuntimeError) -> str:
+    """The child's evidence, and below it the user's lines that called the child, innermost first."""
+    calls = "".join(tracebacks.report(exc).stack.format()).rstrip()
+    if not calls:
+        return exc.evidence
+    if _CALLED_FROM in exc.evidence:
+        return f"{exc.evidence}\n{calls}"
+    return f"{exc.evidence}\n\n{_CALLED_FROM}{calls}" if exc.evidence else ""
+
+
+def _next(exc: BaseException) -> str:
+    look = messages.look_at(tracebacks.place(exc))
+    if isinstance(exc, MemoryError):
+        return f"{look}, or give it more: resources=flyte.Resources(memory=…)"
+    return look
 
 
 def from_error_document(document: execution_pb2.ErrorDocument) -> errors.BaseRuntimeError:
@@ -73,42 +114,24 @@ def is_cut(message: str) -> bool:
 
 
 def split(message: str) -> tuple[str, str]:
-    """The two parts of an error's message: what happened, and the traceback (empty if there is none).
+    """What happened, and what stands below it: the evidence and the next step (empty if there is neither).
 
     Example:
         >>> split("no rows")
         ('no rows', '')
     """
-    summary, *frames = _TRACEBACK.split(message, maxsplit=1)
-    return summary, "".join(frames)
+    told = messages.read(message)
+    return told.summary, told.appendix
 
 
 def _error(code: str, message: str, kind: str, worker: str = "") -> errors.BaseRuntimeError:
-    """The same class and text as in local mode; the traceback of the other process is a note below it."""
-    summary, frames = split(message)
-    error = errors.from_code(code or "Unknown", summary, kind, worker or None)
-    if frames:
-        error.add_note(frames)
+    """The same class and text as in local mode; what the other process wrote down is a note below it."""
+    told = messages.read(message)
+    error = codes.from_code(code or "Unknown", told.summary, kind, worker or None)
+    error.trail, error.evidence, error.next_step = told.trail, told.evidence, told.next_step
+    if told.appendix:
+        error.add_note(told.appendix)
     return error
-
-
-def _traceback(exc: BaseException) -> str:
-    report = traceback.TracebackException.from_exception(exc)
-    frames = _without_our_frames(report)
-    return "\n\n" + "".join(report.format()).rstrip() if frames else ""
-
-
-def _without_our_frames(report: traceback.TracebackException) -> int:
-    """Cut the SDK's frames out of a traceback and of those it is chained to; how many frames are left of its own."""
-    report.stack[:] = [frame for frame in report.stack if not _is_ours(frame)]
-    for chained in (report.__cause__, report.__context__, *(report.exceptions or ())):
-        if chained is not None:
-            _without_our_frames(chained)
-    return len(report.stack)
-
-
-def _is_ours(frame: traceback.FrameSummary) -> bool:
-    return frame.filename.startswith(_NOT_THE_USERS)
 
 
 def _shortened(message: str) -> str:

@@ -33,7 +33,7 @@ class SerializationContext:
     output_path: str = "{{.outputPrefix}}"
     interpreter_path: str = "/opt/venv/bin/python"
     image_cache: Any = None
-    """Addresses of images that were built; none are yet, so images go by their own."""
+    """Addresses of images that were built (`image_lookup`, `to_transport`); None: images go by their own."""
     root_dir: Path | None = None
     """Root of the code, from which a script's module gets its name."""
 
@@ -53,6 +53,8 @@ class SerializationContext:
         words += ["--version", self.version]
         for option, placeholder in _PLACEHOLDERS:
             words += [option, placeholder]
+        if self.image_cache is not None:
+            words += ["--image-cache", self.image_cache.to_transport]
         bundle = self.code_bundle
         if bundle is not None:
             words += _bundle_args(bundle)

@@ -8,11 +8,11 @@ from flyteidl2.core import identifier_pb2, literals_pb2, security_pb2, tasks_pb2
 from flyteidl2.task import task_definition_pb2
 from google.protobuf import duration_pb2
 
-from flyte import _image, _policies, _secret
+from flyte import _policies, _secret
 from flyte._kit import stepping
 from flyte._task import TaskTemplate
 from flyte._version import __version__
-from flyte._wire import containers, interfaces, resources
+from flyte._wire import containers, images, interfaces, resources
 from flyte._wire.caching import keys
 from flyte._wire.serialization import SerializationContext as SerializationContext
 
@@ -161,7 +161,7 @@ def _fill_reuse(
             "version": _pool(template, task, context),
             "type": "actor",
             "spec": {
-                "container_image": _image.image(task.image).uri,
+                "container_image": images.address(task, context.image_cache),
                 "backlog_length": None,
                 "parallelism": policy.concurrency,
                 "min_replica_count": policy.min_replicas,

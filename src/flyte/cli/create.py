@@ -1,4 +1,4 @@
-"""`flyte create config` and `flyte create project`."""
+"""`flyte create config`, `flyte create project` and `flyte create secret`."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from flyte.cli import options, session
+from flyte.cli import options, secrets, session
 from flyte.remote import Project
 
 
 @click.group()
 def create() -> None:
-    """Make a configuration file or a project."""
+    """Make a configuration file, a project or a secret."""
 
 
 @create.command("config")
@@ -72,3 +72,6 @@ def create_project(
     session.connect(root)
     Project.create(project_id, name, description, dict(labels) or None)
     click.echo(f"project {project_id} was made")
+
+
+create.add_command(secrets.create_secret)

@@ -3,7 +3,8 @@
 import click
 
 from flyte._runtime.caching import shelf
-from flyte.cli import options, storage
+from flyte.cli import options, secrets, storage
+from flyte.cli.images import environments
 from flyte.cli.limits import commands
 from flyte.cli.render import Table
 
@@ -26,4 +27,6 @@ def delete_local_cache(root: options.RootOptions) -> None:
 
 
 delete.add_command(commands.delete_limit)
+delete.add_command(secrets.delete_secret)
 delete.add_command(storage.delete_run)
+delete.add_command(environments.delete_environment)

@@ -8,7 +8,8 @@ import click
 from flyte._ids import ROOT_ACTION
 from flyte._kit import aio
 from flyte._phases import ActionPhase
-from flyte.cli import logs, options, session, storage, tables
+from flyte.cli import logs, options, secrets, session, storage, tables, usage
+from flyte.cli.images import environments
 from flyte.cli.limits import commands, explained
 from flyte.cli.render import Table
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails, TimeFilter, User
@@ -87,7 +88,10 @@ def get_action(
         told = details.explain() or {}
         document["budgets"], document["waits"] = told.get("budgets"), told.get("waits")
         document["set_aside"] = told.get("set_aside", [])
-        root.show(tables.action(details, decision, explained.budgets(told)), document)
+        known = (*explained.budgets(told), *usage.facts(run_name, action_name))
+        root.show(tables.action(details, decision, known), document)
+        if not root.as_json and (evidence := tables.evidence(details)):
+            click.echo(f"\n{evidence}")
         return
     actions = list(Action.listall(for_run_name=run_name, in_phase=in_phase or None))
     root.show(tables.actions(actions), [action.to_dict() for action in actions])
@@ -165,7 +169,10 @@ def get_config(root: options.RootOptions) -> None:
 
 get.add_command(logs.get_logs)
 get.add_command(commands.get_limit)
+get.add_command(secrets.get_secret)
 get.add_command(storage.get_storage)
+get.add_command(environments.get_environment)
+get.add_command(usage.get_usage)
 
 
 def _between(after: datetime | None, before: datetime | None) -> TimeFilter | None:

@@ -21,7 +21,9 @@ from flyte.cli.render import PlainScreen, Screen
 
 COMMANDS = {
     "abort": ("flyte.cli.abort", "Stop a run, or one action of it."),
-    "create": ("flyte.cli.create", "Make a configuration file or a project."),
+    "build": ("flyte.cli.images.build", "Build the images of a Python file's environments."),
+    "create": ("flyte.cli.create", "Make a configuration file, a project or a secret."),
+    "debug": ("flyte.cli.debug.command", "Run a failed action here, and stop where it fails."),
     "delete": ("flyte.cli.delete", "Delete what is no longer wanted."),
     "get": ("flyte.cli.get", "Show runs, actions, inputs and outputs, logs, projects."),
     "rerun": ("flyte.cli.rerun.command", "Start a run again, or go on from what succeeded in it."),

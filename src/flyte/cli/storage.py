@@ -17,6 +17,7 @@ _MEANINGS = {
     "logs": "what tasks printed",
     "uploads": "code bundles, inputs and files that clients have sent",
     "work": "unpacked code, hosts, what is just being removed",
+    "environments": "of images; see 'flyte get environment'; not counted",
     "database copies": "before migrations, and of the day; not counted",
     "local runs": "of local mode, which looks after it; not counted",
     "local cache": "of local mode, which looks after it; not counted",
@@ -59,7 +60,10 @@ async def _asked(method: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(told: dict[str, Any]) -> list[tuple[str, str, str]]:
-    rows = [(name, size(told["categories"][name]), meaning) for name, meaning in _MEANINGS.items()]
+    rows = [
+        (name, size(told["categories"].get(name, 0)), meaning)
+        for name, meaning in _MEANINGS.items()
+    ]
     share = f"of the run data, {size(told['cached'])} are of runs whose results the cache has"
     rows += [
         ("in all", size(told["counted"]), f"{told['runs']} runs; {share}"),

@@ -9,7 +9,7 @@ from flyteidl2.core import catalog_pb2
 from flyte import storage
 from flyte._kit import clock, optional
 from flyte._wire.caching.decisions import CacheDecision
-from flyte.cli.render import Table, duration, first_line, moment, size
+from flyte.cli.render import Table, duration, moment, size
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails
 
 _CACHE = {
@@ -131,7 +131,7 @@ def _about(details: ActionDetails) -> Sequence[tuple[str, str]]:
         ("attempts", str(details.attempts)),
         ("started", moment(details.start_time)),
         ("took", duration(details.runtime)),
-        ("error", first_line(_why(details))),
+        *_failure(details),
     )
 
 
@@ -144,9 +144,16 @@ def _phase(details: ActionDetails) -> str:
     return f"{ending}{since}; its processes are being ended"
 
 
-def _why(details: ActionDetails) -> str:
+def _failure(details: ActionDetails) -> Sequence[tuple[str, str]]:
+    """What happened, and what to do about it; the evidence stands below the table (`evidence`)."""
     error = details.error()
-    return f"{error.code}: {error}" if error else ""
+    return (("error", error.headline), ("next", error.next_step)) if error else ()
+
+
+def evidence(details: ActionDetails) -> str:
+    """What the process of a failed action wrote down: traceback, stacks, measures; empty if there is nothing."""
+    error = details.error()
+    return error.evidence if error else ""
 
 
 def _took(action: Action) -> timedelta | None:

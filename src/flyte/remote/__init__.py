@@ -1,4 +1,4 @@
-"""Handles of what a control plane holds: runs, actions, their inputs, outputs and logs, projects, the user.
+"""Handles of what a control plane holds: runs, actions, their inputs, outputs and logs, projects, secrets, the user.
 
 A handle wraps a message of the protocol (`pb2`) and asks the session's control plane for the rest.  Every method that
 asks has a blocking form and an `.aio` form, unless it is a coroutine already.  Starting runs is `flyte.run`'s.
@@ -11,6 +11,7 @@ from flyte.remote._listing import TimeFilter
 from flyte.remote._project import Project
 from flyte.remote._run import Run
 from flyte.remote._run_details import RunDetails
+from flyte.remote._secret import Secret, SecretTypes
 from flyte.remote._user import User
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "Project",
     "Run",
     "RunDetails",
+    "Secret",
+    "SecretTypes",
     "TimeFilter",
     "User",
 ]

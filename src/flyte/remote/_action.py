@@ -11,11 +11,12 @@ from flyteidl2.workflow import run_definition_pb2, run_service_pb2
 from flyte import _session
 from flyte._interface import NativeInterface
 from flyte._phases import ActionPhase
-from flyte.remote import _artifacts, _listing, _logs, _watching
+from flyte.remote import _artifacts, _listing, _watching
 from flyte.remote._common import named
 from flyte.remote._data import ActionInputs, ActionOutputs
 from flyte.remote._details import ActionDetails
 from flyte.remote._listing import SortBy, TimeFilter
+from flyte.remote._logs import reading
 from flyte.remote._record import ActionRecord, identifier
 from flyte.syncify import syncify
 
@@ -151,7 +152,7 @@ class Action(ActionRecord):
         self, attempt: int | None = None, filter_system: bool = False, show_ts: bool = False
     ) -> AsyncIterator[str]:
         """The log line by line; that of a running action as it is written, to its end."""
-        found = _logs.lines.aio(
+        found = reading.lines.aio(
             self.pb2.id, attempt=attempt, filter_system=filter_system, show_ts=show_ts
         )
         async with _watching.closing(found):
@@ -168,7 +169,7 @@ class Action(ActionRecord):
         filter_system: bool = False,
     ) -> None:
         """Print the log: all of it if `raw` or still running, else the last `max_lines`."""
-        await _logs.show.aio(
+        await reading.show.aio(
             self.pb2.id,
             attempt=attempt,
             max_lines=max_lines,

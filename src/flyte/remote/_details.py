@@ -19,8 +19,7 @@ from flyte._wire import failures, interfaces, statuses, values
 from flyte._wire.caching.decisions import CacheDecision
 from flyte.remote import _watching
 from flyte.remote._common import named
-from flyte.remote._data import ActionInputs, ActionOutputs
-from flyte.remote._large import LinkCarrier
+from flyte.remote._data import ActionInputs, ActionOutputs, LinkCarrier
 from flyte.remote._record import ActionRecord, identifier, moment
 from flyte.syncify import syncify
 
@@ -214,8 +213,7 @@ class ActionDetails(ActionRecord):
         if self.error_info is not None:
             return failures.from_error_info(self.error_info)
         if self.phase is ActionPhase.ABORTED:
-            reason = self.abort_info.reason if self.abort_info else ""
-            return errors.ActionAbortedError(reason or f"action {self.name} was aborted")
+            return errors.ActionAbortedError(self._abortion() or f"action {self.name} was aborted")
         if self.phase is ActionPhase.TIMED_OUT:
             return errors.TaskTimeoutError(f"action {self.name} hit a time limit")
         if self.phase is ActionPhase.FAILED:
@@ -331,6 +329,14 @@ class ActionDetails(ActionRecord):
         data = await self.load_data()
         outputs = await values.shown(_interface(self).outputs, data.outputs.literals, "outputs")
         return ActionOutputs(data.outputs, tuple(outputs.values()), tuple(outputs))
+
+    def _abortion(self) -> str:
+        """By whom it was aborted and why, in one sentence; empty if nobody says."""
+        told = self.abort_info
+        if told is None:
+            return ""
+        user = told.aborted_by.user.spec.user_handle or told.aborted_by.user.id.subject
+        return f"aborted by {user}: {told.reason}" if user else told.reason
 
     def _attempt(self, number: int | None) -> run_definition_pb2.ActionAttempt | None:
         wanted = [each for each in self.pb2.attempts if number in (None, each.attempt)]

@@ -165,5 +165,4 @@ async def _cause(action: Action) -> str:
     error = details.error()
     if error is None:
         return ""
-    first_line = str(error).strip().partition("\n")[0]
-    return f"{error.code}: {first_line}"
+    return error.headline

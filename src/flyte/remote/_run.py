@@ -13,12 +13,13 @@ from flyte._context import CodeBundle
 from flyte._interface import NativeInterface
 from flyte._phases import ActionPhase
 from flyte._wire import ids
-from flyte.remote import _action, _listing, _logs, _watching
+from flyte.remote import _action, _listing, _watching
 from flyte.remote._action import Action
 from flyte.remote._common import ToJSONMixin, named
 from flyte.remote._data import ActionInputs, ActionOutputs
 from flyte.remote._details import ActionDetails
 from flyte.remote._listing import SortBy, TimeFilter
+from flyte.remote._logs import reading
 from flyte.remote._record import document
 from flyte.remote._run_details import RunDetails
 from flyte.syncify import syncify
@@ -282,7 +283,7 @@ class Run(ToJSONMixin):
         filter_system: bool = False,
     ) -> None:
         """Print the log of the first action: all of it if `raw` or still running, else the last `max_lines`."""
-        await _logs.show.aio(
+        await reading.show.aio(
             self.action.pb2.id,
             attempt=attempt,
             max_lines=max_lines,

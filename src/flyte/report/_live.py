@@ -25,7 +25,9 @@ class LiveReport(Report):
         super().__init__(context.task_name or context.action.name)
         self._action = context.action
         self._attempt = context.attempt_number + 1
-        self.publisher = Publisher(self, storage.join(context.output_path, FILE), settings)
+        self.publisher = Publisher(
+            self, storage.join(context.output_path, FILE), settings, hidden=context.hidden
+        )
 
     def facts(self) -> Sequence[str]:
         action = self._action

@@ -7,12 +7,12 @@ the other.  So an older state never comes after a newer one.
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Generator, Mapping
+from collections.abc import Collection, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flyte import errors, storage
-from flyte._kit import aio, clock
+from flyte._kit import aio, clock, masking
 from flyte.storage import digests
 
 if TYPE_CHECKING:
@@ -38,14 +38,23 @@ class Publisher:
         report: what to write.
         uri: where to.
         settings: of the object store.
+        hidden: values that it must not have.
     """
 
-    def __init__(self, report: "Report", uri: str, settings: Settings = None) -> None:
+    def __init__(
+        self,
+        report: "Report",
+        uri: str,
+        settings: Settings = None,
+        *,
+        hidden: Collection[str] = (),
+    ) -> None:
         self.uri = uri
         self.written: str | None = None
         """The address once something was written there."""
         self._report = report
         self._settings = settings
+        self._hidden = hidden
         self._guard = threading.Lock()
         self._in_place = threading.Lock()
         self._order = asyncio.Lock()  # of the background loop
@@ -138,7 +147,10 @@ class Publisher:
         if not tabs or digest == self._digest:
             return []
         self._digest = digest
-        return [piece.encode("utf-8", "xmlcharrefreplace") for piece in self._report.pieces()]
+        pieces = self._report.pieces()
+        if self._hidden:  # a value may reach from one piece into the next
+            pieces = [masking.masked("".join(pieces), self._hidden)]
+        return [piece.encode("utf-8", "xmlcharrefreplace") for piece in pieces]
 
     async def _put(self, pieces: list[bytes]) -> None:
         try:

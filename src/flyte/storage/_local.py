@@ -21,11 +21,24 @@ _WORTH_A_MAPPING = 16 * 1024 * 1024
 """Below this a mapping saves little, and it holds a file descriptor as long as it lives."""
 
 _WORTH_RESERVING = 1024 * 1024
+_SMALL = 64 * 1024
+_PIECE = 16 * 1024 * 1024
 
 
 def read(path: Path) -> bytes:
-    """The whole content."""
-    return path.read_bytes()
+    """The whole content: five system calls, where a file object makes ten."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        content = os.read(descriptor, size + 1)
+        if len(content) == size:
+            return content
+        pieces = [content]  # it grows, or is larger than what one call gives
+        while piece := os.read(descriptor, _PIECE):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(descriptor)
 
 
 def mapped(path: Path) -> memoryview:
@@ -46,10 +59,36 @@ def mapped(path: Path) -> memoryview:
 def write(path: Path, pieces: "Sequence[ReadableBuffer]") -> None:
     """Replace a file by the pieces one after the other, all or nothing."""
     size = sum(memoryview(piece).nbytes for piece in pieces)
+    if size < _SMALL:
+        _write_small(path, b"".join(pieces))
+        return
     with replacing(path) as file:
         reserve(file, size)
         for piece in pieces:
             file.write(piece)
+
+
+def _write_small(path: Path, content: bytes) -> None:
+    """What `replacing` does, by system calls alone: a task's inputs and outputs come this way."""
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, _draft_name(name))  # noqa: PTH118 - twice as fast
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(draft, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        descriptor = os.open(draft, flags, 0o666)
+    try:
+        try:
+            while content:
+                content = content[os.write(descriptor, content) :]
+        finally:
+            os.close(descriptor)
+        os.replace(draft, path)  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)  # noqa: PTH108
+        raise
 
 
 def reserve(file: BinaryIO, size: int) -> None:
@@ -69,9 +108,7 @@ class Draft:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Nobody else uses the name; hidden, and left out by walks.
-        name = f".{path.name[:200]}.{secrets.token_hex(6)}{_UNFINISHED}"
-        self._temporary = path.with_name(name)
+        self._temporary = path.with_name(_draft_name(path.name))
         self.file = _create(self._temporary)
 
     def publish(self) -> None:
@@ -109,6 +146,11 @@ def replacing(path: Path) -> Generator[BinaryIO]:
 
 
 _UNFINISHED = ".part"
+
+
+def _draft_name(name: str) -> str:
+    """A name that nobody else uses; hidden, and left out by walks."""
+    return f".{name[:200]}.{secrets.token_hex(6)}{_UNFINISHED}"
 
 
 def _create(path: Path) -> BinaryIO:

@@ -22,7 +22,7 @@ from flyte.types._nodes import (
     scalars,
     unions,
 )
-from flyte.types._nodes.base import Mismatch, Node
+from flyte.types._nodes.base import Mismatch, Node, Unstorable
 from flyte.types._transformer import TypeTransformer, TypeTransformerFailedError
 
 Literal = literals_pb2.Literal
@@ -257,4 +257,7 @@ def _forget() -> None:
 
 
 def _failure(mismatch: Mismatch, path: str) -> TypeTransformerFailedError:
-    return TypeTransformerFailedError(str(mismatch), f"{path}{mismatch.path}".removeprefix("."))
+    error = TypeTransformerFailedError(str(mismatch), f"{path}{mismatch.path}".removeprefix("."))
+    if isinstance(mismatch, Unstorable):
+        error.code = "Unserializable"
+    return error

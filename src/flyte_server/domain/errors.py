@@ -8,6 +8,7 @@ ControlPlaneError
 │   ├── Unreadable      a row is damaged: repair it, the rest goes on
 │   ├── Aborted         the run or its parent was stopped: give up, do not ask again
 │   └── AttemptOver     the attempt that asks is over: its process should end
+├── CannotLaunch        the attempt can never start: its action fails, by the user's fault
 ├── Unavailable         the control plane is stopping: ask again in a moment
 │   └── StoreFailing    the database is locked, or its disk broken: nothing was changed, ask again
 │       └── DiskFull    there is no room: make some, and the work goes on by itself
@@ -47,6 +48,14 @@ class Aborted(Conflict):
 
 class AttemptOver(Conflict):
     """The attempt that asks is over, another one may have taken its place: its process should end."""
+
+
+class CannotLaunch(ControlPlaneError):  # noqa: N818
+    """An attempt can never start as its task stands: the action fails with this code and message, without a retry."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Unavailable(ControlPlaneError):  # noqa: N818

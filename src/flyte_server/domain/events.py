@@ -97,6 +97,14 @@ class TurnCame:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A queued action can never run: the machine has become too small for it."""
+
+    key: ActionKey
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class FoundInCache:
     """The result that an action waited for is there."""
 
@@ -116,4 +124,5 @@ Event = (
     | Slept
     | TurnCame
     | FoundInCache
+    | Refused
 )

@@ -1,14 +1,34 @@
 """The time limits of an action: when the next one is hit, and which one it was."""
 
+from dataclasses import replace
+
+from flyte_server.domain import telling
 from flyte_server.domain.events import TimedOut
 from flyte_server.domain.phases import Phase
-from flyte_server.domain.records import Action
+from flyte_server.domain.records import Action, Failure
 
 MAX_RUNTIME = "MaxRuntimeExceeded"
 MAX_QUEUED = "MaxQueuedTimeExceeded"
 DEADLINE = "DeadlineExceeded"
 WAITING = (Phase.QUEUED, Phase.WAITING_FOR_RESOURCES)
 """Phases whose time counts as queued."""
+
+
+def explained(stopping: Failure, reported: Failure | None) -> Failure:
+    """The failure of an attempt that hit a limit, with where it was when it was told to end.
+
+    Args:
+        stopping: which limit it hit.
+        reported: what its process left behind; None when it ended well all the same.
+    """
+    if reported is None:
+        return stopping
+    told = telling.read(stopping.message)
+    sentence = told.sentence
+    if reported.place:
+        sentence = f"{sentence.removesuffix('.')}; it was at {reported.place}."
+    evidence = telling.read(reported.message).evidence
+    return replace(stopping, message=telling.told(sentence, evidence, told.next_step))
 
 
 def next_at(action: Action) -> int | None:
@@ -88,19 +108,22 @@ def _message(action: Action, code: str, now_us: int) -> str:
     if code == MAX_RUNTIME:
         started_at = now_us if action.attempt_started_at is None else action.attempt_started_at
         ran = now_us - started_at - action.slept_us
-        return (
+        return telling.told(
             f"Attempt {action.attempt} of {action.task_name} ran for {_seconds(ran)}, longer than its"
-            f" max_runtime of {policy.max_runtime_seconds:g} s; raise it or make the task faster."
+            f" max_runtime of {policy.max_runtime_seconds:g} s.",
+            next_step="make the task faster there, or raise max_runtime in its timeout=flyte.Timeout(…)",
         )
     if code == MAX_QUEUED:
         waited = now_us - _queued_since(action) - action.slept_us
-        return (
+        return telling.told(
             f"{action.task_name} waited for {_seconds(waited)}, longer than its max_queued_time of"
-            f" {policy.max_queued_seconds:g} s for a free slot; raise it or run less at once."
+            f" {policy.max_queued_seconds:g} s for a free slot.",
+            next_step="run less at once, or raise max_queued_time in its timeout=flyte.Timeout(…)",
         )
-    return (
+    return telling.told(
         f"{action.task_name} was not done {_seconds(now_us - action.created_at)} after its creation;"
-        f" its deadline over all attempts is {policy.deadline_seconds:g} s."
+        f" its deadline over all attempts is {policy.deadline_seconds:g} s.",
+        next_step="make its attempts faster or fewer, or raise deadline in its timeout=flyte.Timeout(…)",
     )
 
 

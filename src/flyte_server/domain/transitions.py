@@ -11,7 +11,7 @@ Rules that hold whatever arrives, in whatever order:
 
 from dataclasses import dataclass, replace
 
-from flyte_server.domain import fencing, ids, limits, retry
+from flyte_server.domain import fencing, ids, limits, retry, telling
 from flyte_server.domain.events import (
     AbortRequested,
     Claimed,
@@ -19,6 +19,7 @@ from flyte_server.domain.events import (
     Failed,
     FoundInCache,
     Lost,
+    Refused,
     Slept,
     Started,
     Succeeded,
@@ -62,7 +63,7 @@ def decide(action: Action, event: Event, now_us: int) -> Decision:
     limit_at = limits.next_at(decision.action)
     if limit_at == decision.action.limit_at:
         return decision
-    return replace(decision, action=replace(decision.action, limit_at=limit_at))
+    return replace(decision, action=decision.action.but(limit_at=limit_at))
 
 
 def _dispatch(action: Action, event: Event, now_us: int) -> Decision:
@@ -79,19 +80,22 @@ def _dispatch(action: Action, event: Event, now_us: int) -> Decision:
             decision = _timed_out(action, event, now_us)
         case Slept():
             decision = _slept(action, event)
-        case TurnCame() | FoundInCache():
+        case TurnCame() | FoundInCache() | Refused():
             decision = _waited(action, event, now_us)
     return decision
 
 
-def _waited(action: Action, event: TurnCame | FoundInCache, now_us: int) -> Decision:
+def _waited(action: Action, event: TurnCame | FoundInCache | Refused, now_us: int) -> Decision:
+    if isinstance(event, Refused):
+        if action.phase not in limits.WAITING:
+            return _ignore(action, f"{action.name} is {action.phase}, not queued")
+        return Decision(_finish(action, Phase.FAILED, now_us, event.failure))
     if not action.waits_for_turn:
         return _ignore(action, f"{action.name} is {action.phase} and waits for no equal action")
     if isinstance(event, TurnCame):
-        turned = replace(action, phase=Phase.QUEUED, queued_at=now_us, slept_us=0)
-        return Decision(replace(turned, cache_source=event.stale_source))
-    hit = replace(
-        action,
+        turned = action.but(phase=Phase.QUEUED, queued_at=now_us, slept_us=0)
+        return Decision(turned.but(cache_source=event.stale_source))
+    hit = action.but(
         cache_status=CacheStatus.HIT,
         cache_source=event.source,
         output_uri=event.output_uri,
@@ -103,7 +107,7 @@ def _waited(action: Action, event: TurnCame | FoundInCache, now_us: int) -> Deci
 def _slept(action: Action, event: Slept) -> Decision:
     if action.attempt != event.attempt or limits.counted_since(action) is None:
         return _ignore(action, f"{action.name} has moved on since its machine slept")
-    return Decision(replace(action, slept_us=action.slept_us + event.by_us))
+    return Decision(action.but(slept_us=action.slept_us + event.by_us))
 
 
 def _claimed(action: Action, event: Claimed, now_us: int) -> Decision:
@@ -112,8 +116,7 @@ def _claimed(action: Action, event: Claimed, now_us: int) -> Decision:
     if action.due_at > now_us:
         return _ignore(action, f"{action.name} is not due yet")
     number = action.attempt + 1
-    claimed = replace(
-        action,
+    claimed = action.but(
         phase=Phase.INITIALIZING,
         attempt=number,
         token=event.token,
@@ -140,8 +143,7 @@ def _started(action: Action, event: Started) -> Decision:
         return _ignore(action, foreign)
     if action.phase is Phase.RUNNING:
         return _ignore(action, f"attempt {action.attempt} of {action.name} is already running")
-    running = replace(
-        action,
+    running = action.but(
         phase=Phase.RUNNING,
         started_at=event.at if action.started_at is None else action.started_at,
         attempt_started_at=event.at,
@@ -156,9 +158,18 @@ def _reported(event: Succeeded | Failed | Lost) -> Failure | None:
         case Failed():
             return event.failure
         case Lost():
-            return Failure(WORKER_LOST, f"worker lost: {event.reason}", Blame.SYSTEM)
+            return Failure(WORKER_LOST, _lost(event.reason), Blame.SYSTEM)
         case Succeeded():
             return None
+
+
+def _lost(reason: str) -> str:
+    happened, found, words = reason.partition(telling.LAST_WORDS)
+    return telling.told(
+        f"worker lost: {happened}",
+        f"evidence: its log ends with: {words}" if found else "",
+        "nothing: it is tried again while retries for failures of the system are left",
+    )
 
 
 def _ended(
@@ -169,11 +180,11 @@ def _ended(
         return _ignore(action, foreign)
     started_at = None if isinstance(event, Lost) else event.started_at
     if started_at is not None and action.started_at is None:
-        action = replace(action, started_at=started_at)
+        action = action.but(started_at=started_at)
     if action.aborting is not None:
         phase, failure = Phase.ABORTED, _aborted(action.aborting)
     elif action.stopping is not None:
-        phase, failure = Phase.TIMED_OUT, action.stopping
+        phase, failure = Phase.TIMED_OUT, limits.explained(action.stopping, failure)
     else:
         phase = Phase.SUCCEEDED if failure is None else Phase.FAILED
     attempt = _attempt(action, phase, started_at=started_at, ended_at=event.at, failure=failure)
@@ -198,7 +209,7 @@ def _succeeded(action: Action, attempt: Attempt, at: int) -> Decision:
         task_name=action.task_name,
         replaces=action.cache_status is CacheStatus.SKIPPED or action.cache_source is not None,
     )
-    populated = replace(action, cache_status=CacheStatus.POPULATED)
+    populated = action.but(cache_status=CacheStatus.POPULATED)
     return Decision(_finish(populated, Phase.SUCCEEDED, at, None), attempt, entry)
 
 
@@ -206,12 +217,9 @@ def _retry_or_finish(action: Action, attempt: Attempt, failure: Failure, now_us:
     plan = retry.after(action, failure)
     final = attempt.phase is Phase.TIMED_OUT and failure.code != limits.MAX_RUNTIME
     if final or plan.delay_us is None:
-        charged = replace(
-            action, user_failures=plan.user_failures, system_failures=plan.system_failures
-        )
+        charged = action.but(user_failures=plan.user_failures, system_failures=plan.system_failures)
         return _finish(charged, attempt.phase, attempt.ended_at or now_us, failure)
-    return replace(
-        action,
+    return action.but(
         phase=Phase.QUEUED,
         token="",
         user_failures=plan.user_failures,
@@ -229,7 +237,7 @@ def _abort_requested(action: Action, event: AbortRequested, now_us: int) -> Deci
     if action.aborting is not None:
         return _ignore(action, f"{action.name} is being aborted already")
     if action.phase in LIVE:
-        return Decision(replace(action, aborting=event.reason, ending_since=now_us))
+        return Decision(action.but(aborting=event.reason, ending_since=now_us))
     return Decision(_finish(action, Phase.ABORTED, now_us, _aborted(event.reason)))
 
 
@@ -240,13 +248,12 @@ def _timed_out(action: Action, event: TimedOut, now_us: int) -> Decision:
         return _ignore(action, f"{action.name} is being stopped already")
     failure = Failure(event.code, event.message)
     if action.phase in LIVE:
-        return Decision(replace(action, stopping=failure, ending_since=now_us))
+        return Decision(action.but(stopping=failure, ending_since=now_us))
     return Decision(_finish(action, Phase.TIMED_OUT, now_us, failure))
 
 
 def _finish(action: Action, phase: Phase, at: int, failure: Failure | None) -> Action:
-    return replace(
-        action,
+    return action.but(
         phase=phase,
         ended_at=at,
         failure=failure,

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 Topic = tuple[str] | tuple[str, int]
-"""`("run", run_id)`, or one of the constants below."""
+"""`("run", run_id)`, `("ends", run_id)`, or one of the constants below."""
 
 RUNS: Topic = ("runs",)
 """A run came or its root changed."""
@@ -24,6 +24,11 @@ LIMITS: Topic = ("limits",)
 def run_topic(run_id: int) -> Topic:
     """Topic of all changes in one run."""
     return ("run", run_id)
+
+
+def ends_topic(run_id: int) -> Topic:
+    """Topic of what ends in one run: actions, and attempts of actions that go on."""
+    return ("ends", run_id)
 
 
 class Subscription:

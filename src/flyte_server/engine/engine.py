@@ -5,13 +5,14 @@ Whoever learns or wants something calls a method and gets the answer after the c
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from flyte_server.clock import Clock
 from flyte_server.domain import errors, fencing, ids, transitions
-from flyte_server.domain.capacity import LIMITABLE, Capacity, Gate
+from flyte_server.domain.admission.lanes import LIMITABLE, Gate
+from flyte_server.domain.capacity import Capacity, Standing
 from flyte_server.domain.commands import NewAction, NewRun, NewTrace
 from flyte_server.domain.events import (
     AbortRequested,
@@ -20,15 +21,18 @@ from flyte_server.domain.events import (
     Failed,
     FoundInCache,
     Lost,
+    Refused,
     Slept,
     Succeeded,
     TimedOut,
     TurnCame,
 )
 from flyte_server.domain.records import Action, ActionKey, AttemptKey, Run
-from flyte_server.engine import claiming, intake
+from flyte_server.engine import intake
+from flyte_server.engine.admission import claiming
+from flyte_server.engine.admission.claiming import Chosen, Mover
+from flyte_server.engine.admission.standing import Processes
 from flyte_server.engine.bus import ABORTS, LIMITS, QUEUE, Bus
-from flyte_server.engine.claiming import Mover
 from flyte_server.engine.committer import Answer, Committer, Work, same
 from flyte_server.engine.ports import Outputs
 from flyte_server.engine.pulse import Pulse
@@ -47,6 +51,16 @@ class Claims:
     """Each with a new attempt; to be launched."""
     next_due_at: int | None
     """When the next action that waits for a moment becomes due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By what this control plane takes work in."""
+
+    capacity: Capacity = field(default_factory=lambda: Capacity(1000))
+    """What its machine has: a task that asks for more fails at once."""
+    system_retries: int | None = None
+    """Failures that are not the user's and are forgiven; None: as many as each task says."""
 
 
 class _TrustedOutputs:
@@ -72,16 +86,23 @@ class Engine:
         *,
         outputs: Outputs | None = None,
         plane: str | None = None,
-        system_retries: int | None = None,
+        rules: Rules | None = None,
         new_token: Callable[[], str] = ids.random_token,
         new_run_name: Callable[[], str] = ids.random_run_name,
     ) -> None:
         self._committer = Committer(database, bus, clock, outputs or _TrustedOutputs())
         self.plane = plane or ids.random_plane()
         """Who claims: the worker of attempts that no host has yet."""
-        self._system_retries = system_retries
+        self._rules = rules or Rules()
+        self.processes = Processes()
+        """Of pools, with what they reserve."""
         self._new_token = new_token
         self._new_run_name = new_run_name
+
+    @property
+    def capacity(self) -> Capacity:
+        """What its machine has."""
+        return self._rules.capacity
 
     @property
     def pulse(self) -> Pulse:
@@ -103,6 +124,7 @@ class Engine:
                 _create_run,
                 command=replace(command, root=self._ruled(command.root)),
                 new_name=self._new_run_name,
+                machine=self.capacity,
             )
         )
 
@@ -122,9 +144,8 @@ class Engine:
             errors.Aborted: when the parent or the run has ended or is being stopped.
             errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        return await self._committer.do(
-            _fenced(partial(_enqueue, run_id=run_id, command=self._ruled(command)), caller)
-        )
+        work = partial(_enqueue, run_id=run_id, command=self._ruled(command), machine=self.capacity)
+        return await self._committer.do(_fenced(work, caller))
 
     async def record_trace(
         self, run_id: int, command: NewTrace, *, caller: AttemptKey | None = None
@@ -183,11 +204,18 @@ class Engine:
         await self._committer.do(partial(_abort, key=key, reason=reason, spare=key))
 
     async def claim(self, capacity: Capacity) -> Claims:
-        """Start new attempts for the actions that are due, as many as have a place under every limit.
+        """Start new attempts for the actions that are due, as many as have a place under every limit and fit into the
+        machine.
 
         One that cannot be moved is set aside with its error; the others start.
         """
-        work = partial(_claim, capacity=capacity, plane=self.plane, new_token=self._new_token)
+        work = partial(
+            _claim,
+            capacity=capacity,
+            plane=self.plane,
+            new_token=self._new_token,
+            processes=self.processes,
+        )
         try:
             return await self._committer.do(work)
         except errors.Unavailable:
@@ -215,9 +243,26 @@ class Engine:
 
     def _ruled(self, command: NewAction) -> NewAction:
         """With this control plane's budget for failures that are not the user's, if it has one."""
-        if self._system_retries is None:
+        retries = self._rules.system_retries
+        if retries is None:
             return command
-        return replace(command, policy=replace(command.policy, system_retries=self._system_retries))
+        return replace(command, policy=replace(command.policy, system_retries=retries))
+
+    async def reserve(self, process: Standing) -> tuple[str, ...] | None:
+        """Reserve a part of the machine for a process of a pool; the same answer when it has one already.
+
+        Returns:
+            Ids of its accelerators; None when there is no room now.
+        """
+        return await self._committer.do(partial(self.processes.reserve, process, self.capacity))
+
+    async def keep(self, process: Standing) -> None:
+        """Count a process of a pool that stands already, whether there is room or not."""
+        await self._committer.do(partial(self.processes.keep, process))
+
+    async def release(self, name: str) -> None:
+        """Give back what a process of a pool had reserved; it is gone."""
+        await self._committer.do(partial(self.processes.release, name))
 
     async def set_limit(self, gate: Gate, most: int) -> None:
         """Let at most so many actions of an environment or a queue be alive at once; what runs goes on.
@@ -258,14 +303,14 @@ def _fenced(work: Work, caller: AttemptKey | None) -> Work:
 
 
 def _create_run(
-    unit: Unit, *, command: NewRun, new_name: Callable[[], str]
+    unit: Unit, *, command: NewRun, new_name: Callable[[], str], machine: Capacity
 ) -> Answer[tuple[Run, Action]]:
-    key = intake.take_run(unit, command, new_name)
+    key = intake.take_run(unit, command, new_name, machine)
     return lambda: (unit.current_run(key.run_id), unit.current(key))
 
 
-def _enqueue(unit: Unit, *, run_id: int, command: NewAction) -> Answer[bool]:
-    return partial(same, intake.take_action(unit, run_id, command))
+def _enqueue(unit: Unit, *, run_id: int, command: NewAction, machine: Capacity) -> Answer[bool]:
+    return partial(same, intake.take_action(unit, run_id, command, machine))
 
 
 def _record_trace(unit: Unit, *, run_id: int, command: NewTrace) -> Answer[bool]:
@@ -345,14 +390,15 @@ def _claim(
     capacity: Capacity,
     plane: str,
     new_token: Callable[[], str],
+    processes: Processes,
     apart: bool = False,
 ) -> Answer[Claims]:
     mover = Mover(unit, _move, apart=apart)
 
-    def claimed(action: Action) -> Event:
-        return Claimed(action.key, new_token(), plane)
+    def claimed(chosen: Chosen) -> Event:
+        return Claimed(chosen.action.key, new_token(), plane, chosen.devices)
 
-    keys, next_due_at = claiming.claim(unit, capacity, mover, claimed)
+    keys, next_due_at = claiming.claim(unit, capacity, mover, claimed, processes.all)
     return lambda: Claims([unit.current(key) for key in keys], next_due_at)
 
 
@@ -397,6 +443,8 @@ def _move(unit: Unit, action: Action, event: Event) -> None:
 
 
 def _key(event: Event) -> ActionKey:
-    if isinstance(event, Claimed | AbortRequested | TimedOut | Slept | TurnCame | FoundInCache):
+    if isinstance(
+        event, Claimed | AbortRequested | TimedOut | Slept | TurnCame | FoundInCache | Refused
+    ):
         return event.key
     return ActionKey(event.attempt.run_id, event.attempt.action)

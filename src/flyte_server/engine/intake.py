@@ -7,17 +7,23 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from flyte_server.domain import errors, limits
+from flyte_server.domain.capacity import Capacity
 from flyte_server.domain.commands import NewAction, NewRun, NewTrace
 from flyte_server.domain.ids import ROOT_ACTION, attempt_uri
 from flyte_server.domain.phases import CacheStatus, Kind, Phase
 from flyte_server.domain.records import Action, ActionKey, Run
 from flyte_server.engine import caching, recovery
+from flyte_server.engine.admission import refusing
 from flyte_server.engine.unit import Unit
 from flyte_server.store import runs
 
 
-def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> ActionKey:
+def take_run(
+    unit: Unit, command: NewRun, new_name: Callable[[], str], machine: Capacity
+) -> ActionKey:
     """A new run; its root action waits to be claimed, or comes from the cache or the run that it recovers.
+
+    Or it fails at once, because it asks for more than the machine has.
 
     Raises:
         errors.AlreadyExists: when the project and domain have a run of that name.
@@ -52,10 +58,10 @@ def take_run(unit: Unit, command: NewRun, new_name: Callable[[], str]) -> Action
             recovery=command.recovery,
         )
     )
-    return _take(unit, run, root)
+    return _take(unit, run, root, machine)
 
 
-def take_action(unit: Unit, run_id: int, command: NewAction) -> bool:
+def take_action(unit: Unit, run_id: int, command: NewAction, machine: Capacity) -> bool:
     """A new child; False when an action of that name exists, whatever its state.
 
     Raises:
@@ -69,15 +75,25 @@ def take_action(unit: Unit, run_id: int, command: NewAction) -> bool:
         raise errors.Invalid(f"{command.name} has no parent; only the root of a run has none")
     parent = _parent(unit, run, command.parent)
     _refuse_ended(unit, run, parent, command.name)
-    _take(unit, run, command)
+    _take(unit, run, command, machine)
     return True
 
 
-def _take(unit: Unit, run: Run, command: NewAction) -> ActionKey:
-    action = _new_action(unit, run, command)
+def _take(unit: Unit, run: Run, command: NewAction, machine: Capacity) -> ActionKey:
+    action = _admitted(unit, _new_action(unit, run, command), machine)
     unit.add(action)
     recovery.take_traces(unit, run, action)
     return action.key
+
+
+def _admitted(unit: Unit, action: Action, machine: Capacity) -> Action:
+    """It, or its end when it would wait for ever."""
+    if action.phase.terminal:
+        return action  # its result was there already
+    failure = refusing.objection(unit, action, machine)
+    if failure is None:
+        return action
+    return replace(action, phase=Phase.FAILED, ended_at=unit.now_us, limit_at=None, failure=failure)
 
 
 def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:

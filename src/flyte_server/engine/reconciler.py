@@ -110,7 +110,9 @@ class Reconciler:
         )
 
     async def _abort_children(self, parent: ActionKey) -> None:
-        await self._engine.abort_children(parent, f"its parent {parent.name} has ended")
+        await self._engine.abort_children(
+            parent, f"aborted by the control plane: its parent {parent.name} has ended"
+        )
 
     async def _compare(self, tasks: asyncio.TaskGroup) -> None:
         # The rows first: what is claimed and launched after this read is only suspected.

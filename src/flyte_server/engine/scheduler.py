@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from flyte_server.clock import Clock
 from flyte_server.domain.capacity import Capacity
+from flyte_server.domain.errors import CannotLaunch
 from flyte_server.domain.events import Event, Failed, Lost
 from flyte_server.domain.phases import Blame
 from flyte_server.domain.records import Action, AttemptKey, Failure
@@ -99,6 +100,9 @@ class Scheduler:
             else:
                 reason = "it was stopped before its process was started"
                 await self._engine.apply(Lost(attempt, reason, self._clock.now_us()))
+        except CannotLaunch as error:
+            failure = Failure(error.code, str(error), Blame.USER, recoverable=False)
+            await self._report(Failed(attempt, failure, self._clock.now_us()))
         except Exception as error:
             _logger.exception("attempt %s could not be launched", attempt)
             failure = Failure(LAUNCH_FAILED, f"{type(error).__name__}: {error}", Blame.SYSTEM)

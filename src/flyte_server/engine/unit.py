@@ -7,7 +7,9 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import replace
 
-from flyte_server.domain import capacity, errors, retry
+from flyte_server.domain import errors, retry
+from flyte_server.domain.admission import lanes
+from flyte_server.domain.admission.lanes import Gate, Limits
 from flyte_server.domain.commands import NewAction
 from flyte_server.domain.phases import LIVE, Phase
 from flyte_server.domain.records import Action, ActionKey, Attempt, CacheEntry, Run
@@ -43,7 +45,7 @@ class Unit:
         self._attempts: list[Attempt] = []
         self._entries: list[CacheEntry] = []
         self._runs: dict[int, Run] = {}
-        self._limits: capacity.Limits | None = None
+        self._limits: Limits | None = None
 
     def action(self, key: ActionKey) -> Action | None:
         """The action as it is after what was done in this unit."""
@@ -111,13 +113,15 @@ class Unit:
         """In which line a new action waits."""
         if self._limits is None:
             self._limits = limits.listing(self.connection)
-        return capacity.lane(
+        return lanes.write(
             run.id,
             run.max_concurrency,
             environment=command.environment,
             queue=command.queue,
             is_root=command.parent is None,
             limits=self._limits,
+            needs=command.policy.needs,
+            pool=command.policy.pool,
         )
 
     def set_aside(self, subject: str, key: ActionKey | None, error: str) -> None:
@@ -175,14 +179,14 @@ class Unit:
         self._attempts.clear()
         self._entries.clear()
 
-    def set_limit(self, gate: capacity.Gate, most: int) -> None:
+    def set_limit(self, gate: Gate, most: int) -> None:
         """Let at most so many actions of an environment or a queue be alive at once."""
         self.flush()
         limits.save(self.connection, gate, most)
         self._limits = None
         self.topics.add(bus.QUEUE)
 
-    def delete_limit(self, gate: capacity.Gate) -> bool:
+    def delete_limit(self, gate: Gate) -> bool:
         """Take a limit away; False when there is none."""
         self.flush()
         self._limits = None
@@ -237,7 +241,7 @@ class Unit:
         for key in self._changed:
             following[key.run_id] += 1
             action = self._actions[key]
-            action = replace(action, version=action.version + 1, seq=following[key.run_id])
+            action = action.but(version=action.version + 1, seq=following[key.run_id])
             self._actions[key] = action
             stamped.append(action)
         return stamped
@@ -251,6 +255,8 @@ class Unit:
 
     def _note_topics(self, action: Action, old: Action | None) -> None:
         self.topics.add(bus.run_topic(action.run_id))
+        if action.phase.terminal or (old is not None and old.token != action.token):
+            self.topics.add(bus.ends_topic(action.run_id))
         if action.parent is None:
             self.topics.add(bus.RUNS)
             self.must_last = self.must_last or old is None or action.phase.terminal

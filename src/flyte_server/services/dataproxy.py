@@ -16,7 +16,7 @@ from flyte_server.domain.records import Action
 from flyte_server.services import links
 from flyte_server.services.directory import Directory
 from flyte_server.services.links import Links
-from flyte_server.services.logs import LogTails
+from flyte_server.services.logs.tails import LogTails
 from flyte_server.services.runs import details
 from flyte_server.services.runs.creation import InputStore
 from flyte_server.services.tasks import TaskBook

@@ -36,6 +36,7 @@ _CODES: tuple[tuple[type[errors.ControlPlaneError], Code], ...] = (
     (errors.Aborted, Code.ABORTED),
     (errors.AttemptOver, Code.ABORTED),
     (errors.Conflict, Code.FAILED_PRECONDITION),
+    (errors.CannotLaunch, Code.FAILED_PRECONDITION),
     (errors.Unavailable, Code.UNAVAILABLE),
     (errors.StoreUnusable, Code.UNAVAILABLE),
 )

@@ -12,19 +12,23 @@ from flyteidl2.cluster.service_connect import ClusterServiceASGIApplication
 from flyteidl2.dataproxy.dataproxy_service_connect import DataProxyServiceASGIApplication
 from flyteidl2.imagebuilder.service_connect import ImageServiceASGIApplication
 from flyteidl2.project.project_service_connect import ProjectServiceASGIApplication
+from flyteidl2.secret.secret_connect import SecretServiceASGIApplication
 from flyteidl2.task.task_service_connect import TaskServiceASGIApplication
 from flyteidl2.workflow.queue_service_connect import QueueServiceASGIApplication
 from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceASGIApplication
 from flyteidl2.workflow.run_service_connect import RunServiceASGIApplication
 from flyteidl2.workflow.state_service_connect import StateServiceASGIApplication
 
+from flyte_protocol.actions.v1.batch_connect import BatchServiceASGIApplication
+from flyte_protocol.worker.v1.worker_connect import WorkerServiceASGIApplication
 from flyte_server.blobs import LINK_PREFIX, LocalBlobs
 from flyte_server.clock import Clock
-from flyte_server.domain.capacity import Capacity
 from flyte_server.engine.engine import Engine
+from flyte_server.engine.ports import Workers
 from flyte_server.engine.recovery import Recoveries
 from flyte_server.engine.retention.loop import Retention
-from flyte_server.services import actions, dataproxy, logs, projects, single_machine, tasks
+from flyte_server.environments.keeper import Environments
+from flyte_server.services import actions, dataproxy, projects, secrets, single_machine, tasks
 from flyte_server.services.caching.explanations import Explanations
 from flyte_server.services.caching.outputs import FileOutputs
 from flyte_server.services.directory import Directory
@@ -37,22 +41,29 @@ from flyte_server.services.http.guard import Guard
 from flyte_server.services.http.transfers import Transfers
 from flyte_server.services.intake import Intake
 from flyte_server.services.links import Links
+from flyte_server.services.logs.book import LogBook
+from flyte_server.services.logs.tails import LogTails, RunLogsService
 from flyte_server.services.own.cache import CacheService
 from flyte_server.services.own.data import DataService
+from flyte_server.services.own.environments import EnvironmentService
 from flyte_server.services.own.frame import OwnApplication, OwnService
 from flyte_server.services.own.limits import LimitsService
+from flyte_server.services.own.logs import LogService
 from flyte_server.services.own.recovery import RecoveryService
 from flyte_server.services.own.server import ServerService
 from flyte_server.services.own.state import ActionService
 from flyte_server.services.own.storage import StorageService
+from flyte_server.services.own.usage import UsageService
 from flyte_server.services.recovery.sources import Sources
 from flyte_server.services.runs.creation import Creation, InputStore
 from flyte_server.services.runs.details import Details
 from flyte_server.services.runs.service import RunService
 from flyte_server.services.watching import Watching
 from flyte_server.services.wire.actions import Views
+from flyte_server.services.workers import WorkerService
 from flyte_server.settings import Settings
 from flyte_server.store.database import Database
+from flyte_server.vault import Vault
 
 HEALTH_PATH = "/healthz"
 _COMPRESSION_WISHES = frozenset({b"accept-encoding", b"connect-accept-encoding"})
@@ -68,7 +79,12 @@ _NO_PAGE = b"""This is a Flyte control plane.  It has no web console (yet); look
 ServiceApp = ConnectASGIApplication[Any]
 
 _FENCE_THEMSELVES = frozenset(
-    {ActionsServiceASGIApplication, QueueServiceASGIApplication, StateServiceASGIApplication}
+    {
+        ActionsServiceASGIApplication,
+        BatchServiceASGIApplication,
+        QueueServiceASGIApplication,
+        StateServiceASGIApplication,
+    }
 )
 """Their requests change actions: the caller's attempt is checked in the same transaction."""
 
@@ -80,12 +96,14 @@ class Parts:
     settings: Settings
     database: Database
     engine: Engine
-    capacity: Capacity
     clock: Clock
     blobs: LocalBlobs
     directory: Directory
     watching: Watching
     retention: Retention
+    vault: Vault
+    environments: Environments
+    workers: Workers | None
 
 
 def application(parts: Parts) -> App:
@@ -106,7 +124,8 @@ def services(parts: Parts) -> list[ServiceApp]:
     details = Details(database, directory, parts.blobs, views)
     recoveries = Recoveries(database, FileOutputs(settings.data.resolve()))
     fence = Fence(database, directory)
-    tails = logs.LogTails(settings, database, directory, watching)
+    book = LogBook(settings, database, directory, engine=engine, clock=parts.clock)
+    tails = LogTails(book, watching, parts.clock)
     made: list[tuple[type[Any], object]] = [
         (
             RunServiceASGIApplication,
@@ -140,18 +159,31 @@ def services(parts: Parts) -> list[ServiceApp]:
                 logs=tails,
             ),
         ),
-        (
-            TaskServiceASGIApplication,
-            tasks.TaskService(database, task_book, project_book, clock=parts.clock, views=views),
-        ),
-        (ProjectServiceASGIApplication, projects.ProjectService(database)),
-        (RunLogsServiceASGIApplication, logs.RunLogsService(tails)),
+        *_catalogue(parts, task_book, project_book, views),
+        (RunLogsServiceASGIApplication, RunLogsService(tails)),
+        *_services_of_workers(parts),
         (IdentityServiceASGIApplication, single_machine.IdentityService(settings.user)),
         (ClusterServiceASGIApplication, single_machine.ClusterService()),
         (ImageServiceASGIApplication, single_machine.ImageService()),
+        (OwnApplication, LogService(book)),
         *((OwnApplication, service) for service in _own_services(parts, links, recoveries)),
     ]
     return [_application(kind, service, settings, fence) for kind, service in made]
+
+
+def _catalogue(
+    parts: Parts, task_book: tasks.TaskBook, project_book: projects.ProjectBook, views: Views
+) -> list[tuple[type[Any], object]]:
+    """What is kept under a name until somebody asks for it."""
+    database, clock = parts.database, parts.clock
+    return [
+        (
+            TaskServiceASGIApplication,
+            tasks.TaskService(database, task_book, project_book, clock=clock, views=views),
+        ),
+        (ProjectServiceASGIApplication, projects.ProjectService(database)),
+        (SecretServiceASGIApplication, secrets.SecretService(database, parts.vault, clock)),
+    ]
 
 
 def _services_of_tasks(
@@ -166,22 +198,32 @@ def _services_of_tasks(
             ActionsServiceASGIApplication,
             actions.ActionsService(engine, directory, intake, children=children, fence=fence),
         ),
+        (BatchServiceASGIApplication, actions.BatchService(intake, fence)),
         (QueueServiceASGIApplication, actions.QueueService(engine, directory, intake, fence=fence)),
         (StateServiceASGIApplication, actions.StateService(children)),
     ]
+
+
+def _services_of_workers(parts: Parts) -> list[tuple[type[Any], object]]:
+    """What processes that lease attempts talk to; an executor without such processes needs none."""
+    if parts.workers is None:
+        return []
+    return [(WorkerServiceASGIApplication, WorkerService(parts.workers))]
 
 
 def _own_services(parts: Parts, links: Links, recoveries: Recoveries) -> list[OwnService]:
     """What the public protocol has no words for."""
     database, directory = parts.database, parts.directory
     return [
-        StorageService(parts.retention),
+        StorageService(parts.retention, parts.environments),
+        EnvironmentService(parts.environments, parts.blobs, directory),
         DataService(parts.blobs, links, witness=parts.settings.signing_key),
         RecoveryService(directory, recoveries),
         CacheService(directory, Explanations(database, directory, parts.blobs)),
-        ActionService(directory, database, capacity=parts.capacity, clock=parts.clock),
-        LimitsService(parts.engine, database, parts.capacity),
+        ActionService(directory, database, engine=parts.engine, clock=parts.clock),
+        LimitsService(parts.engine, database),
         ServerService(parts.engine),
+        UsageService(parts.settings, directory, database),
     ]
 
 

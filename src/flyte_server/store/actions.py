@@ -1,10 +1,10 @@
 """Actions and their attempts: reading for services, writing for the engine."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flyte_server.domain import errors
-from flyte_server.domain.capacity import RUN, Gate
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action, ActionKey, Attempt
 from flyte_server.store import filters, queries, rows
@@ -51,23 +51,50 @@ class ActionQuery:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """How many slots the actions of one run, environment and queue hold."""
+    """How many attempts of one run, environment, queue and lane are alive."""
 
     run_id: int
     environment: str
     queue: str
+    lane: str
+    waits: bool
+    """Whether their actions wait for children."""
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a slot."""
+    """Who holds something, or executes what others wait for."""
 
     project: str
     domain: str
     run: str
     action: str
     task_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """An attempt that is alive, with all that says what it holds."""
+
+    holder: Holder
+    run_id: int
+    environment: str
+    queue: str
+    lane: str
+    waits: bool
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where actions of a lane wait one behind the other: its roots, or the children of one run."""
+
+    number: int
+    """0 for the roots, else that of the run."""
+    due_at: int
+    """Of its first."""
+    seq: int
 
 
 def load(connection: Connection, run_id: int, name: str) -> Action | None:
@@ -94,6 +121,17 @@ def children_since(connection: Connection, run_id: int, parent: str, seq: int) -
     """Children of one action that changed after the cursor `seq`, in that order."""
     found = _statements.children_since(connection, run_id=run_id, parent=parent, seq=seq)
     return rows.actions(found)
+
+
+def ended_children_since(
+    connection: Connection, run_id: int, parent: str, seq: int
+) -> tuple[Found, int]:
+    """Children of one action that ended after the cursor `seq`; and the cursor after all changes of children."""
+    reached = _statements.last_change_of_children(connection, run_id=run_id, parent=parent, seq=seq)
+    if reached == seq:
+        return Found(), seq
+    found = _statements.ended_children_since(connection, run_id=run_id, parent=parent, seq=seq)
+    return rows.actions(found), reached
 
 
 def run_since(connection: Connection, run_id: int, seq: int) -> Found:
@@ -166,16 +204,26 @@ def save_attempts(connection: Connection, records: Sequence[Attempt]) -> None:
 
 
 def occupancy(connection: Connection) -> list[Holding]:
-    """Who holds slots: living attempts, but not those whose actions wait for children."""
+    """Who holds what: living attempts, counted."""
     return [Holding(*row) for row in _statements.occupancy(connection)]
 
 
-def holders(connection: Connection, gate: Gate | None, limit: int) -> list[Holder]:
-    """The attempts that hold slots under a limit, the oldest first; None: under any."""
-    kind, name = ("", "") if gate is None else (gate.kind, gate.name)
-    given = int(name) if kind == RUN else name
-    found = _statements.holders(connection, kind=kind, name=given, limit=limit)
-    return [Holder(*row) for row in found]
+def living(connection: Connection) -> list[Living]:
+    """Who holds what: living attempts one by one, the oldest first."""
+    return [
+        Living(Holder(*row[:5]), *row[5:9], waits=bool(row[9]), devices=_devices(row[10]))
+        for row in _statements.holders(connection)
+    ]
+
+
+def given_devices(connection: Connection) -> list[str]:
+    """Ids of the accelerators that living attempts have."""
+    found = _statements.given_devices(connection)
+    return [device for (devices,) in found for device in _devices(devices)]
+
+
+def _devices(text: str | None) -> tuple[str, ...]:
+    return tuple(json.loads(text)) if text else ()
 
 
 def anybody_waits_for_turn(connection: Connection) -> bool:
@@ -188,11 +236,19 @@ def lanes(connection: Connection) -> list[str]:
     return [lane for (lane,) in _statements.lanes(connection)]
 
 
-def ahead(connection: Connection, action: Action, root_patience_us: int) -> int:
-    """How many actions of its lane start before one that is queued."""
-    due_at = action.due_at + (root_patience_us if action.parent is None else 0)
+def lines(connection: Connection, lane: str) -> list[Line]:
+    """The lines of a lane, each with its first."""
+    return [Line(*row) for row in _statements.lines(connection, lane=lane)]
+
+
+def ahead(connection: Connection, action: Action) -> int:
+    """How many actions of its line start before one that is queued."""
     return _statements.ahead(
-        connection, lane=action.lane, root_patience=root_patience_us, due_at=due_at
+        connection,
+        lane=action.lane,
+        line=0 if action.parent is None else action.run_id,
+        due_at=action.due_at,
+        seq=action.seq,
     )
 
 
@@ -216,18 +272,18 @@ def waits_for(connection: Connection, serial_key: str, key: ActionKey) -> bool:
 
 
 def due(
-    connection: Connection, lane: str, *, now_us: int, root_patience_us: int, limit: int
+    connection: Connection, lane: str, line: int, *, now_us: int, limit: int, offset: int = 0
 ) -> Found:
-    """The queued actions of a lane that start next, in order."""
+    """The queued actions of a line that start next, in order."""
     found = _statements.due(
-        connection, lane=lane, now=now_us, root_patience=root_patience_us, limit=limit
+        connection, lane=lane, line=line, now=now_us, limit=limit, offset=offset
     )
     return rows.actions(found)
 
 
-def next_due_at(connection: Connection, lane: str, now_us: int) -> int | None:
-    """When the next queued action of a lane that is not due yet becomes so."""
-    return _statements.next_due_at(connection, lane=lane, now=now_us)
+def next_due_at(connection: Connection, lane: str, line: int, now_us: int) -> int | None:
+    """When the next queued action of a line that is not due yet becomes so."""
+    return _statements.next_due_at(connection, lane=lane, line=line, now=now_us)
 
 
 def has_open_children(connection: Connection, key: ActionKey) -> bool:

@@ -1,7 +1,7 @@
 """Limits of environments and queues, and the lanes that follow from them.  Only the engine writes here."""
 
-from flyte_server.domain import capacity
-from flyte_server.domain.capacity import Gate, Limits
+from flyte_server.domain.admission import lanes
+from flyte_server.domain.admission.lanes import Gate, Limits
 from flyte_server.store import queries
 from flyte_server.store.rows import Connection
 
@@ -31,18 +31,11 @@ def delete(connection: Connection, gate: Gate) -> bool:
 
 def _assign(connection: Connection, gate: Gate, limits: Limits) -> None:
     """New lanes for all that has not ended; for a hundred thousand actions that takes a second."""
-    found = _statements.concerned(connection, kind=gate.kind, name=gate.name)
-    changes: list[dict[str, object]] = []
-    for run_id, max_concurrency, environment, queue, is_root in found:
-        same = {"run_id": run_id, "environment": environment, "queue": queue, "is_root": is_root}
-        lane = capacity.lane(
-            run_id,
-            max_concurrency,
-            environment=environment,
-            queue=queue,
-            is_root=bool(is_root),
-            limits=limits,
-        )
-        changes.append({**same, "lane": lane})
+    changes: list[dict[str, str]] = []
+    for lane, environment, queue in _statements.concerned(
+        connection, kind=gate.kind, name=gate.name
+    ):
+        into = lanes.relimited(lane, environment, queue, limits)
+        changes.append({"old": lane, "environment": environment, "queue": queue, "lane": into})
     if changes:
         _statements.assign(connection, changes)

@@ -4,7 +4,7 @@ clients."""
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from flyteidl2.cluster.service_connect import ClusterServiceClient
 from flyteidl2.dataproxy.dataproxy_service_connect import DataProxyServiceClient
 from flyteidl2.imagebuilder.service_connect import ImageServiceClient
 from flyteidl2.project.project_service_connect import ProjectServiceClient
+from flyteidl2.secret.secret_connect import SecretServiceClient
 from flyteidl2.task.task_service_connect import TaskServiceClient
 from flyteidl2.workflow.queue_service_connect import QueueServiceClient
 from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceClient
@@ -23,11 +24,14 @@ from flyteidl2.workflow.run_service_connect import RunServiceClient
 from flyteidl2.workflow.state_service_connect import StateServiceClient
 from pyqwest import Client, HTTPTransport
 from tests.fakes.executor import FakeExecutor
+from tests.fakes.nvml import FakeNvml, Gpu
 from tests.support import eventually
 
 from flyte_server.__main__ import Server
-from flyte_server.app import ControlPlane, Outside, create_app
+from flyte_server.app import ControlPlane, Execution, MakeExecution, Outside, create_app
 from flyte_server.clock import RealClock
+from flyte_server.machine import accelerators
+from flyte_server.machine.accelerators import Accelerator
 from flyte_server.settings import Settings
 
 
@@ -58,6 +62,7 @@ class Plane:
     data: DataProxyServiceClient
     tasks: TaskServiceClient
     projects: ProjectServiceClient
+    secrets: SecretServiceClient
     logs: RunLogsServiceClient
     identity: IdentityServiceClient
     clusters: ClusterServiceClient
@@ -67,16 +72,22 @@ class Plane:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Plane]:
+async def serving(
+    settings: Settings, *gpus: Gpu, make: MakeExecution | None = None
+) -> AsyncIterator[Plane]:
+    """A control plane; `make` takes the place of the executor that does what the test says."""
     listener = socket.create_server((settings.host, settings.port))
     settings = replace(settings, port=listener.getsockname()[1], user="tester")
     executor = FakeExecutor(RealClock())
 
-    def make_executor(_settings: object, report: object, *_rest: object) -> FakeExecutor:
+    def make_execution(_settings: object, report: object, *_rest: object) -> Execution:
         executor.report = report  # pyright: ignore[reportAttributeAccessIssue]
-        return executor
+        return Execution(executor)
 
-    app = create_app(settings, Outside(RealClock(), make_executor))
+    def find(variables: Mapping[str, str]) -> Sequence[Accelerator]:
+        return accelerators.find(variables, FakeNvml(*gpus))
+
+    app = create_app(settings, Outside(RealClock(), make or make_execution, find))
     config = uvicorn.Config(
         app, http="httptools", lifespan="off", log_config=None, timeout_graceful_shutdown=2
     )
@@ -105,6 +116,7 @@ def _plane(
         data=DataProxyServiceClient(at, http_client=http_client),
         tasks=TaskServiceClient(at, http_client=http_client),
         projects=ProjectServiceClient(at, http_client=http_client),
+        secrets=SecretServiceClient(at, http_client=http_client),
         logs=RunLogsServiceClient(at, http_client=http_client),
         identity=IdentityServiceClient(at, http_client=http_client),
         clusters=ClusterServiceClient(at, http_client=http_client),

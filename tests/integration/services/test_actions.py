@@ -8,6 +8,7 @@ import pytest
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
 from flyteidl2.actions import actions_service_pb2
+from flyteidl2.common import phase_pb2
 from flyteidl2.core import execution_pb2
 from flyteidl2.task import task_service_pb2
 from flyteidl2.workflow import queue_service_pb2, run_service_pb2, state_service_pb2
@@ -238,3 +239,21 @@ async def test_a_watch_that_nobody_reads_any_more_is_released(parent: Parent) ->
     await eventually(
         lambda: not any(topic[0] == "stopping" for topic in bus._subscribers), timeout_seconds=8
     )
+
+
+async def test_who_wishes_so_hears_after_the_snapshot_only_of_ends(plane: Plane) -> None:
+    parent = Parent(plane)
+    await plane.runs.create_run(messages.create())
+    await parent.started("a0")
+    await parent.enqueue("before")
+    wish = {"x-flyte-updates": "ends"}
+    async with aclosing(plane.actions.watch_for_updates(WATCH, headers=wish)) as stream:
+        first = await anext(stream)
+        assert first.action_update.action_id.name == "before"
+        assert (await anext(stream)).control_message.sentinel
+        await parent.enqueue("c1", "c2")
+        await plane.executor.succeed("c2")
+        await plane.executor.succeed("c1")
+        heard = [(await anext(stream)).action_update for _ in range(2)]
+        assert [update.action_id.name for update in heard] == ["c2", "c1"]
+        assert all(update.phase == phase_pb2.ACTION_PHASE_SUCCEEDED for update in heard)

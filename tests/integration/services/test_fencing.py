@@ -28,6 +28,7 @@ from tests.support import eventually
 from flyte import errors
 from flyte._client import ControlPlane, fencing
 from flyte._client.fencing import EXIT_CODE, Attempt, Fence
+from flyte_protocol.actions.v1.batch_pb2 import EnqueueManyRequest
 from flyte_server.domain.events import Lost
 from flyte_server.domain.records import AttemptKey
 from flyte_server.engine.ports import LaunchSpec
@@ -84,6 +85,33 @@ async def base(plane: Plane) -> Path:
     await plane.runs.create_run(messages.create())
     await launched(plane)
     return plane.settings.data / "p" / "development" / "r1"
+
+
+def many(base: Path, *names: str) -> EnqueueManyRequest:
+    requests = [messages.child(name, base).SerializeToString() for name in names]
+    return EnqueueManyRequest(requests=requests)
+
+
+async def test_many_children_in_one_request_are_taken_or_refused_each_for_itself(
+    plane: Plane, base: Path
+) -> None:
+    async with process(plane, 1) as parent:
+        await parent.plane.actions.enqueue(messages.child("c1", base))
+        asked = many(base, "c1", "c2", "c3")
+        asked.requests.append(actions_service_pb2.EnqueueRequest().SerializeToString())
+        answer = await parent.plane.batches.enqueue_many(asked)
+        assert [outcome.code for outcome in answer.outcomes] == [
+            "already_exists",
+            "",
+            "",
+            "invalid_argument",
+        ]
+        assert "'c1' of run 'r1' is already known" in answer.outcomes[0].message
+        for name in ("c1", "c2", "c3"):
+            await launched(plane, action=name)
+        await lose(plane)
+        await refused(parent.plane.batches.enqueue_many(many(base, "c4")))
+        assert parent.told == [OVER]
 
 
 async def refused(asked: object) -> errors.UnionRpcError:

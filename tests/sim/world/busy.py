@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.sim.world.rows import OPEN
+from tests.sim.world.rows import ALIVE, OPEN
 
 
 class Busy:
@@ -35,11 +35,18 @@ class Busy:
         back = self._now - self._before - self._claimed
         return sum(run_id in {None, run} for run, _ in back)
 
+    def alive(self) -> set[tuple[int, str]]:
+        """All that are alive, also those that wait for children."""
+        return {key for key, phase in self._phases.items() if phase in ALIVE}
+
+    def computing(self) -> set[tuple[int, str]]:
+        """Those that hold a place, but for parents that came back in this commit: they wait for no place."""
+        return self._now - (self._now - self._before - self._claimed)
+
     def _holding(self) -> set[tuple[int, str]]:
         waiting = {
             (run, self._parents[run, name])
             for (run, name), phase in self._phases.items()
             if phase in OPEN
         }
-        alive = {key for key, phase in self._phases.items() if phase in {"initializing", "running"}}
-        return alive - waiting
+        return self.alive() - waiting

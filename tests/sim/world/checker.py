@@ -14,6 +14,8 @@ from tests.sim.world.busy import Busy
 from tests.sim.world.programs import Outcome, expected
 from tests.sim.world.rows import OPEN, TERMINAL, Rows
 
+from flyte_server.domain.needs import Needs
+
 if TYPE_CHECKING:
     from tests.sim.world.play import World
 
@@ -270,12 +272,35 @@ def limits_are_kept(world: "World", rows: Rows) -> Iterator[str]:
         claimed = busy.follow(list(changes))
         if not claimed:
             continue
-        if busy.count() - busy.woken() > world.trouble.slots:
-            yield f"{busy.count()} of {world.trouble.slots} slots are taken after the claim of {claimed}"
+        if busy.count() - busy.woken() > world.trouble.capacity.slots:
+            yield f"{busy.count()} of {world.trouble.capacity.slots} slots are taken after the claim of {claimed}"
         for run_id in {run_id for run_id, _ in claimed}:
             most = world.programs[rows.names[run_id]].most
             if most and busy.count(run_id) - busy.woken(run_id) > most:
                 yield f"{busy.count(run_id)} of {most} places of run {run_id} are taken after the claim of {claimed}"
+
+
+def no_more_is_reserved_than_there_is(world: "World", rows: Rows) -> Iterator[str]:
+    """Of CPUs only parents that come back may take more; of memory only what all that keep some of it wait for."""
+    busy, there = Busy(), world.trouble.capacity
+    for _, changes in groupby(rows.history, key=itemgetter("commit_no")):
+        claimed = busy.follow(list(changes))
+        computing, alive = busy.computing(), busy.alive()
+        asks = {key: _needs(world, rows, key) for key in alive}
+        cpus = sum(asks[key].cpu_milli for key in computing)
+        if any(asks[key].cpu_milli for key in claimed) and cpus > (there.cpu_milli or cpus):
+            yield f"{cpus} of {there.cpu_milli} thousandths of a CPU are reserved after the claim of {claimed}"
+        memory = sum(each.memory for each in asks.values())
+        holders = {key for key in alive - claimed if asks[key].memory}
+        is_stuck = not holders & computing
+        if any(asks[key].memory for key in claimed) and memory > (there.memory or memory):
+            world.journal.deed("overcommit", f"{claimed}")
+            if not is_stuck:
+                yield f"{memory} of {there.memory} bytes are reserved after the claim of {claimed}"
+
+
+def _needs(world: "World", rows: Rows, key: tuple[int, str]) -> Needs:
+    return world.programs[rows.names[key[0]]].node(key[1]).policy.needs
 
 
 def one_of_equal_actions_executes(world: "World", rows: Rows) -> Iterator[str]:
@@ -347,6 +372,7 @@ _PROMISES: tuple[Callable[["World", Rows], Iterator[str]], ...] = (
     equal_calls_have_equal_values,
     traces_are_recorded_once,
     limits_are_kept,
+    no_more_is_reserved_than_there_is,
     one_of_equal_actions_executes,
     what_is_aborted_is_over,
     leases_are_of_the_living,

@@ -1,7 +1,9 @@
 """What goes wrong in a seed, how often, and until when."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from flyte_server.domain.capacity import Capacity
 
 LOCKED = "database is locked"
 BROKEN = "disk I/O error"
@@ -13,7 +15,7 @@ class Trouble:
     """How likely what is, each time that it could happen; 0 for most things in most seeds."""
 
     planes: int = 1
-    slots: int = 4
+    capacity: Capacity = field(default_factory=lambda: Capacity(4))
     store_delay: float = 0.0
     """The longest wait for the store."""
     store_error: float = 0.0
@@ -60,7 +62,9 @@ def make(seed: int) -> Trouble:
     ]
     return Trouble(
         planes=dice.choice([1, 1, 2]),
-        slots=dice.choice([2, 4, 8]),
+        capacity=Capacity(
+            dice.choice([2, 4, 8]), cpu_milli=dice.choice([1000, 2000, 4000]), memory=4
+        ),
         store_delay=sometimes(0.7, 0.05),
         store_error=sometimes(0.4, 0.1),
         crash_before=sometimes(0.3, 0.01),

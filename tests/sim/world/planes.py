@@ -23,7 +23,7 @@ from flyte_server.domain.events import Event
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action, ActionKey, AttemptKey, Run
 from flyte_server.engine.bus import Bus
-from flyte_server.engine.engine import Engine
+from flyte_server.engine.engine import Engine, Rules
 from flyte_server.engine.ports import LaunchSpec
 from flyte_server.services.actions import ChildUpdates
 from flyte_server.services.watching import Watching
@@ -85,7 +85,7 @@ class Plane:
         self._trouble = trouble
         self._machine = machine
         self._blobs = blobs
-        self._settings = Settings(home=Path("/nowhere"), slots=trouble.slots)
+        self._settings = Settings(home=Path("/nowhere"))
         self._wall = SteadyClock(wall)
         self.store = FaultyStore(
             disk, being, trouble, dice, journal=machine.journal, recovers=recovers
@@ -99,7 +99,8 @@ class Plane:
         tokens = (f"{self.name}-{number}" for number in count(1))
         self.engine = Engine(
             self.store, self.bus, self.clock,
-            outputs=self._blobs, plane=self.name, new_token=functools.partial(next, tokens),
+            outputs=self._blobs, plane=self.name, rules=Rules(self._trouble.capacity),
+            new_token=functools.partial(next, tokens),
         )  # fmt: skip
         self.executor = SimulatedExecutor(self._machine, self.being, self._report, self.clock)
         async with self._stack:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flyte_server.domain.needs import Needs
 from flyte_server.domain.records import Policy
 
 ALWAYS = 1_000_000
@@ -153,7 +154,11 @@ class _Maker:
         )  # fmt: skip
 
     def _policy(self, retries: int, *, hangs: bool, **fields: Any) -> Policy:
+        needs = Needs(
+            cpu_milli=self._dice.choice([0, 0, 500, 1000]), memory=self._dice.choice([0, 0, 1])
+        )
         return Policy(
+            needs=needs,
             retries=min(retries, 1) if hangs else retries,
             system_retries=_SYSTEM_RETRIES,
             backoff_base_seconds=self._dice.choice([0.0, 0.5, 3.0]),

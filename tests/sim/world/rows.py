@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TERMINAL = frozenset({"succeeded", "failed", "aborted", "timed_out", "recovered"})
+ALIVE = frozenset({"initializing", "running"})
 OPEN = frozenset({"queued", "waiting_for_resources", "initializing", "running", "paused"})
 Row = dict[str, Any]
 Key = tuple[str, str]

@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from flyte import errors
+from flyte._wire.failing import codes
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from flyte import errors
     ],
 )
 def test_code_of_kind_user_selects_the_class(code: str, expected: type[Exception]) -> None:
-    error = errors.from_code(code, "why", "user", "worker-1")
+    error = codes.from_code(code, "why", "user", "worker-1")
     assert type(error) is expected
     assert (error.code, error.root_cause, error.worker, str(error)) == (
         code,
@@ -35,13 +36,13 @@ def test_code_of_kind_user_selects_the_class(code: str, expected: type[Exception
 
 
 def test_kind_decides_before_parts_of_the_code() -> None:
-    assert type(errors.from_code("OOMKilled", "m", "SYSTEM")) is errors.RuntimeSystemError
-    assert type(errors.from_code("OOMKilled", "m", "unknown")) is errors.RuntimeUnknownError
-    assert type(errors.from_code("x", "m", "something new")) is errors.RuntimeUnknownError
+    assert type(codes.from_code("OOMKilled", "m", "SYSTEM")) is errors.RuntimeSystemError
+    assert type(codes.from_code("OOMKilled", "m", "unknown")) is errors.RuntimeUnknownError
+    assert type(codes.from_code("x", "m", "something new")) is errors.RuntimeUnknownError
 
 
 def test_timeout_and_abort_mean_the_same_whoever_is_blamed() -> None:
-    assert type(errors.from_code("Aborted", "m", "system")) is errors.ActionAbortedError
+    assert type(codes.from_code("Aborted", "m", "system")) is errors.ActionAbortedError
 
 
 @pytest.mark.parametrize(
@@ -50,25 +51,25 @@ def test_timeout_and_abort_mean_the_same_whoever_is_blamed() -> None:
         errors.OOMError("OOMKilled", "needs more than 2Gi"),
         errors.MaxRuntimeExceededError("ran for 3 s"),
         errors.ActionAbortedError("by ann"),
-        errors.RuntimeSystemError("WorkerLost", "host went away"),
+        errors.WorkerLostError("WorkerLost", "host went away"),
         errors.RuntimeUnknownError("odd", "nobody knows"),
     ],
 )
 def test_an_error_comes_back_as_itself(error: errors.BaseRuntimeError) -> None:
-    code, message, kind, _ = errors.to_code(error)
-    again = errors.from_code(code, message, kind)
+    code, message, kind, _ = codes.to_code(error)
+    again = codes.from_code(code, message, kind)
     assert type(again) is type(error)
-    assert errors.to_code(again) == errors.to_code(error)
+    assert codes.to_code(again) == codes.to_code(error)
 
 
 def test_users_exception_is_named_by_its_class() -> None:
-    assert errors.to_code(ValueError("no rows")) == ("ValueError", "no rows", "user", True)
-    assert errors.to_code(KeyError()).message == "KeyError()"
+    assert codes.to_code(ValueError("no rows")) == ("ValueError", "no rows", "user", True)
+    assert codes.to_code(KeyError()).message == "KeyError()"
 
 
 def test_only_non_recoverable_errors_end_the_retries() -> None:
-    assert not errors.to_code(errors.NonRecoverableError("give up")).recoverable
-    assert errors.to_code(errors.CustomError("NoData", "empty")).recoverable
+    assert not codes.to_code(errors.NonRecoverableError("give up")).recoverable
+    assert codes.to_code(errors.CustomError("NoData", "empty")).recoverable
 
 
 @pytest.mark.parametrize(

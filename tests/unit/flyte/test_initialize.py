@@ -2,6 +2,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -162,3 +163,25 @@ async def test_an_unreadable_certificate_is_named(tmp_path: Path) -> None:
     session = Session(endpoint="https://host", ca_cert_file_path=str(tmp_path / "ca.pem"))
     with pytest.raises(errors.ConfigError, match=r"ca\.pem cannot be read"):
         await session.control_plane()
+
+
+def test_attempts_that_share_a_process_have_sessions_of_their_own() -> None:
+    def connect() -> NoReturn:
+        raise AssertionError("nobody asked for a connection")
+
+    def variables(run: str) -> dict[str, str]:
+        return {
+            "_U_EP_OVERRIDE": "127.0.0.1:8090",
+            "RUN_NAME": run,
+            "FLYTE_INTERNAL_EXECUTION_PROJECT": f"project of {run}",
+        }
+
+    assert not _session.initialized()
+    with _session.of_attempt(variables("r1"), connect):
+        assert _session.initialized()
+        assert _session.current().project == "project of r1"
+        flyte.init(project="chosen by r1", endpoint="elsewhere:1")
+        assert _session.current().project == "chosen by r1"
+    with _session.of_attempt(variables("r2"), connect):
+        assert _session.current().project == "project of r2"
+    assert not _session.initialized()

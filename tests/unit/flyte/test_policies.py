@@ -58,11 +58,23 @@ def test_seconds_become_timedeltas() -> None:
         (flyte.ReusePolicy, {"replicas": 0}, "most replicas must be at least 1"),
         (flyte.ReusePolicy, {"concurrency": 0}, "concurrency must be at least 1"),
         (flyte.ReusePolicy, {"scope": "cluster"}, "scope must be 'global' or 'run'"),
+        (flyte.ReusePolicy, {"idle_ttl": 29}, "idle_ttl must be at least 30 seconds, got 0:00:29"),
+        (flyte.ReusePolicy, {"scaledown_ttl": SECOND}, "scaledown_ttl must be at least 30 seconds"),
+        (flyte.ReusePolicy, {"idle_ttl": 60.0}, "idle_ttl must be whole seconds or a timedelta"),
+        (flyte.ReusePolicy, {"replicas": 1.5}, "replicas must be a whole number, got float"),
+        (flyte.ReusePolicy, {"concurrency": True}, "concurrency must be a whole number, got bool"),
     ],
 )
 def test_wrong_values_are_named(make: Any, settings: dict[str, Any], complaint: str) -> None:
     with pytest.raises(errors.DefinitionError, match=complaint):
         make(**settings)
+
+
+def test_one_place_in_all_is_worth_a_warning() -> None:
+    with pytest.warns(UserWarning, match="no place for a child"):
+        flyte.ReusePolicy(replicas=1)
+    assert flyte.ReusePolicy(replicas=1, concurrency=2).max_replicas == 1
+    assert flyte.ReusePolicy(replicas=(0, 2)).min_replicas == 0
 
 
 def test_true_is_no_time_limit() -> None:

@@ -141,7 +141,7 @@ class TestBadInput:
             ({"copy_style": "some"}, "copy_style='some'"),
             ({"copy_style": "none"}, "pass version="),
             ({"env_vars": {"N": 1}}, r"env_vars\['N'\]=1.*a string, such as '1'"),
-            ({"debug": True}, "debug=True.*not supported"),
+            ({"interactive_mode": True}, "interactive_mode=True.*not supported"),
         ],
     )
     def test_options_are_checked(self, options: dict[str, Any], what: str) -> None:

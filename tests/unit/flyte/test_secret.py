@@ -38,6 +38,7 @@ def test_every_form_of_request() -> None:
         ({"key": "a b"}, "key may have letters"),
         ({"key": "a", "group": "x/y"}, "group may have letters"),
         ({"key": "a", "as_env_var": "1A"}, "as_env_var must be the name"),
+        ({"key": "a", "mount": "/m"}, "mount must be /etc/flyte/secrets, got /m"),
     ],
 )
 def test_wrong_values_are_named(settings: dict[str, str], complaint: str) -> None:
@@ -50,7 +51,7 @@ def test_identity_depends_on_every_part() -> None:
         flyte.Secret("a"),
         flyte.Secret("a", group="g"),
         flyte.Secret("a", as_env_var="B"),
-        flyte.Secret("a", mount=Path("/m")),
+        flyte.Secret("a", mount=Path("/etc/flyte/secrets")),
     ]
     assert len({secret.stable_hash() for secret in several}) == len(several)
     assert flyte.Secret("a").stable_hash() == flyte.Secret("a").stable_hash()

@@ -148,11 +148,23 @@ def test_ignored_inputs_must_exist() -> None:
         def task(verbose: bool) -> None: ...
 
 
-def test_plain_task_in_a_process_that_takes_several_at_once() -> None:
+def test_plain_and_async_tasks_may_share_a_process() -> None:
     env = flyte.TaskEnvironment("e", reusable=flyte.ReusePolicy(concurrency=2))
-    with pytest.raises(errors.DefinitionError, match=r"e.task is a plain function.*make it async"):
 
-        @env.task
+    @env.task
+    def plain() -> None: ...
+
+    @env.task
+    async def waiting() -> None: ...
+
+    assert plain.reusable == waiting.reusable == env.reusable
+
+
+def test_a_task_of_a_reusable_environment_has_no_pod_of_its_own() -> None:
+    env = flyte.TaskEnvironment("e", reusable=flyte.ReusePolicy())
+    with pytest.raises(errors.DefinitionError, match=r"e\.task: .*pod_template of its own"):
+
+        @env.task(pod_template="small")
         def task() -> None: ...
 
 

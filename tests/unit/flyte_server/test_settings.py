@@ -90,3 +90,14 @@ def test_how_long_and_how_much_is_kept() -> None:
     for text in ("-1", "nan", "inf", "a week"):
         with pytest.raises(SettingsError, match=r"FLYTE_SERVER_KEEP_GB=.*or 0 for no limit"):
             kept(FLYTE_SERVER_KEEP_GB=text)
+
+
+def test_how_much_environments_may_occupy() -> None:
+    def occupied(**variables: str) -> int:
+        return Settings.from_environment(environment=variables).environments_bytes
+
+    assert occupied() == 20_000_000_000
+    assert occupied(FLYTE_SERVER_ENVIRONMENTS_GB="0.5") == 500_000_000
+    assert occupied(FLYTE_SERVER_ENVIRONMENTS_GB="0") == 0
+    with pytest.raises(SettingsError, match=r"FLYTE_SERVER_ENVIRONMENTS_GB='much'"):
+        occupied(FLYTE_SERVER_ENVIRONMENTS_GB="much")

@@ -1,5 +1,6 @@
 """What lies between the caller of a task and the task in a local run: memory, or files as between processes."""
 
+from collections.abc import Collection
 from typing import Any, Protocol, TypeVar
 
 from flyteidl2.task import common_pb2
@@ -66,7 +67,7 @@ class InMemory:
         return outputs
 
     async def failure(self, context: TaskContext, error: BaseException) -> errors.BaseRuntimeError:
-        return calls.as_seen_by_caller(error)
+        return calls.as_seen_by_caller(error, context.hidden)
 
     async def trace(
         self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome
@@ -99,14 +100,16 @@ class InFiles:
         return await _through(storage.join(context.output_path, actions.OUTPUTS), outputs)
 
     async def failure(self, context: TaskContext, error: BaseException) -> errors.BaseRuntimeError:
-        return await self._failure(storage.join(context.output_path, actions.ERROR), error)
+        uri = storage.join(context.output_path, actions.ERROR)
+        return await self._failure(uri, error, context.hidden)
 
     async def trace(
         self, caller: TaskContext, named: calls.NamedCall, outcome: Outcome
     ) -> common_pb2.Outputs | None:
         await _through(actions.place(caller, named, actions.INPUTS), named.inputs)
         if outcome.error is not None:
-            await self._failure(actions.place(caller, named, actions.ERROR), outcome.error)
+            uri = actions.place(caller, named, actions.ERROR)
+            await self._failure(uri, outcome.error, caller.hidden)
             return None
         interface = named.call.callee.interface
         outputs = await values.outputs(interface, outcome.value, carrier=self.carrier)
@@ -114,8 +117,10 @@ class InFiles:
         await values.returned(interface, again, carrier=self.reader)
         return again
 
-    async def _failure(self, uri: str, error: BaseException) -> errors.BaseRuntimeError:
-        document = await _through(uri, failures.error_document(error))
+    async def _failure(
+        self, uri: str, error: BaseException, hidden: Collection[str]
+    ) -> errors.BaseRuntimeError:
+        document = await _through(uri, failures.error_document(error, hidden=hidden))
         return failures.from_error_document(document)
 
 

@@ -7,6 +7,7 @@ from flyte import errors
 from flyte._kit import backoff, clock
 from flyte._policies import RetryStrategy, Timeout, retry_strategy, timeout
 from flyte._task import TaskTemplate
+from flyte._wire.failing import codes
 
 _SYSTEM_RETRIES = 3
 """As a control plane gives for failures that are not the user's."""
@@ -24,14 +25,18 @@ class Budget:
     attempt_started: float = 0.0
     user_failures: int = 0
     system_failures: int = 0
+    system_retries: int = _SYSTEM_RETRIES
 
     @classmethod
-    def of(cls, task: TaskTemplate) -> "Budget":
-        """The budget of a call that begins now."""
+    def of(cls, task: TaskTemplate, *, debugged: bool = False) -> "Budget":
+        """The budget of a call that begins now; one that is debugged has all the time, and no second try."""
+        if debugged:
+            start = clock.monotonic()
+            return cls(task.name, retry_strategy(0), Timeout(), start, system_retries=0)
         strategy, time = retry_strategy(task.retries), timeout(task.timeout) or Timeout()
         return cls(task.name, strategy, time, clock.monotonic())
 
-    def pause(self, failure: errors.ErrorCode) -> float | None:
+    def pause(self, failure: codes.ErrorCode) -> float | None:
         """Seconds until the next attempt, or None when there is none.
 
         Not longer than until the deadline: the next attempt, which then does not start, tells of it.
@@ -41,12 +46,12 @@ class Budget:
             return pause
         return max(0.0, min(pause, self.started + deadline - clock.monotonic()))
 
-    def _pause(self, failure: errors.ErrorCode) -> float | None:
+    def _pause(self, failure: codes.ErrorCode) -> float | None:
         if not failure.recoverable or failure.code == "DeadlineExceeded":
             return None
         if failure.kind == "system":
             self.system_failures += 1
-            over = self.system_failures > _SYSTEM_RETRIES
+            over = self.system_failures > self.system_retries
             return None if over else _SYSTEM_PAUSES.delay(self.system_failures - 1)
         self.user_failures += 1
         if self.user_failures > self.strategy.count:

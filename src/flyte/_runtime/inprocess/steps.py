@@ -12,7 +12,7 @@ from flyteidl2.task import common_pb2
 
 from flyte import errors
 from flyte._context import Outcome
-from flyte._kit import clock
+from flyte._kit import clock, masking
 from flyte._runtime.calls import NamedCall
 from flyte._runtime.inprocess import journal, tidying
 from flyte._runtime.inprocess.boundary import InMemory
@@ -20,6 +20,7 @@ from flyte._runtime.inprocess.journal import LARGEST_OUTPUTS, Begun, Called, End
 from flyte._runtime.inprocess.recovery import Earlier
 from flyte._task import TaskTemplate
 from flyte._wire import identities, loading, values
+from flyte._wire.failing import codes
 
 logger = logging.getLogger("flyte.journal")
 
@@ -65,6 +66,7 @@ class Steps:
         repeats: str = "",
     ) -> None:
         self._journal = journal
+        self._hidden: set[str] = set()
         self._earlier = earlier
         self._source = source or Source([], "", "")
         self._repeats = repeats
@@ -117,19 +119,27 @@ class Steps:
     def failed(self, call: Called, error: BaseException, started_us: int) -> None:
         """A task ended otherwise: it raised, or was cancelled."""
         if self._journal is not None:
-            phase, text = _failure(error)
+            phase, text = self._failure(error)
             self._journal.write(Ended(*call, "task", phase, None, text, started_us, clock.now_us()))
 
     def traced(self, call: Called, outcome: Outcome, outputs: common_pb2.Outputs | None) -> None:
         """A traced function has ended."""
         if self._journal is None:
             return
-        phase, error = _failure(outcome.error) if outcome.error else ("succeeded", "")
+        phase, error = self._failure(outcome.error) if outcome.error else ("succeeded", "")
         kept = None if outputs is None else _kept(outputs)
         now = clock.now_us()
         started = outcome.started_at
         started_us = int(started.timestamp() * 1_000_000) if started else now
         self._journal.write(Ended(*call, "trace", phase, kept, error, started_us, now))
+
+    def hide(self, values: Collection[str]) -> None:
+        """Values that the journal must not have."""
+        self._hidden.update(values)
+
+    def _failure(self, error: BaseException) -> tuple[str, str]:
+        phase, text = _failure(error)
+        return phase, masking.masked(text, self._hidden)
 
 
 def opened(
@@ -221,7 +231,7 @@ def _failure(error: BaseException) -> tuple[str, str]:
     """Phase and text of what was raised."""
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
         return "aborted", ""
-    code = errors.to_code(error)
+    code = codes.to_code(error)
     phase = "timed_out" if isinstance(error, errors.TaskTimeoutError) else "failed"
     return phase, f"{code.code}: {code.message}"
 

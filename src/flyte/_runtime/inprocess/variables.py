@@ -32,8 +32,8 @@ class Variables:
                 else:
                     os.environ[name] = value  # noqa: TID251 - as above
 
-    def want(self, variables: Mapping[str, str]) -> None:
-        """Set variables that no earlier task of the run has set."""
+    def want(self, variables: Mapping[str, str], *, secret: bool = False) -> None:
+        """Set variables that no earlier task of the run has set; a secret value is told nobody."""
         for name, value in variables.items():
             kept = self._set.setdefault(name, value)
             if kept != value:
@@ -41,8 +41,8 @@ class Variables:
                     "local run: %s stays %r; a task that wants %r sees the first value, "
                     "because all tasks share this process's environment",
                     name,
-                    kept,
-                    value,
+                    "***" if secret else kept,
+                    "***" if secret else value,
                 )
             elif name not in self._before:
                 self._before[name] = os.environ.get(name)  # noqa: TID251 - as above

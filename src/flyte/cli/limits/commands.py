@@ -16,14 +16,15 @@ _kind = click.argument("kind", type=click.Choice(["environment", "queue"]))
 @click.command("limit")
 @options.pass_root
 def get_limit(root: options.RootOptions) -> None:
-    """Show how many actions may run at once, and which do.
+    """Show how many actions may run at once, what the machine has, and who holds it.
 
-    The slots of the machine hold for all; environments and queues may have limits of their own, and a run the one that
-    it was started with.  A parent that only waits for what it called counts for nothing.
+    The slots of the machine hold for all, its CPUs, memory, disk and accelerators for those that ask for them;
+    environments and queues may have limits of their own, and a run the one that it was started with.  A parent that
+    only waits for what it called counts for nothing, but keeps its memory, disk and accelerators.
     """
     session.connect(root)
-    found = _ask("List")["limits"]
-    root.show(explained.limits(found), found)
+    found, machine = _ask("List")["limits"], _ask("Machine")
+    root.show(explained.limits(found, machine), {"limits": found, "machine": machine})
 
 
 @click.command("limit")

@@ -33,18 +33,37 @@ def waits(told: Mapping[str, Any]) -> str:
     if told["reason"] == "equal":
         equal = told.get("equal")
         return f"for an equal action{f', {_named([equal])}' if equal else ''}{since}"
-    place = f"; {told['ahead']} wait before it" if told.get("ahead") else ""
+    place = f"; {told['ahead']} of its run wait before it" if told.get("ahead") else ""
     full = "; ".join(_full(each) for each in told["full"])
-    return (f"for a free place: {full}" if full else "for its turn") + since + place
+    return (f"for {full}" if full else "for its turn") + since + place
 
 
-def limits(found: Iterable[Mapping[str, Any]]) -> Table:
-    """One line per limit."""
-    rows = [
-        (each["kind"], each["name"], str(each["most"]), str(each["alive"]), _named(each["holders"]))
-        for each in found
-    ]
-    return Table(("kind", "name", "at most", "running", "which"), rows)
+def limits(found: Iterable[Mapping[str, Any]], machine: Mapping[str, Any]) -> Table:
+    """One line per limit, and per thing that the machine has; the arguments are `LimitsService/List`'s and
+    `LimitsService/Machine`'s."""
+    rows = [_limit(each) for each in found]
+    rows += [_amount(each) for each in machine["amounts"]]
+    rows += [_device(each) for each in machine["devices"]]
+    return Table(("kind", "name", "at most", "taken", "free", "by"), rows)
+
+
+def _limit(told: Mapping[str, Any]) -> Sequence[str]:
+    free = max(0, told["most"] - told["alive"])
+    figures = (str(told["most"]), str(told["alive"]), str(free))
+    return (told["kind"], told["name"], *figures, _named(told["holders"]))
+
+
+def _amount(told: Mapping[str, Any]) -> Sequence[str]:
+    said = told["said"]
+    figures = (said["most"], said["reserved"], said["free"])
+    return ("machine", told["name"], *figures, _named(told["holders"]))
+
+
+def _device(told: Mapping[str, Any]) -> Sequence[str]:
+    holder = told["holder"]
+    figures = ("1", "0", "1") if holder is None else ("1", "1", "0")
+    name = f"{told['kind']} {told['id']}"
+    return ("device", name, *figures, _named([holder] if holder else []))
 
 
 def _ended(attempt: Mapping[str, Any]) -> str:
@@ -63,14 +82,19 @@ def _left(told: Mapping[str, Any]) -> str:
 
 
 def _full(told: Mapping[str, Any]) -> str:
-    what = "slots of the machine" if told["kind"] == "machine" else f"{told['kind']} {told['name']}"
-    return f"{what}: all {told['most']} taken by {_named(told['holders'])}"
+    return f"{told['said']} by {_named(told['holders'])}" if told["holders"] else told["said"]
 
 
 def _named(holders: Sequence[Mapping[str, str]]) -> str:
-    names = [f"{each['run']}/{each['action']} ({each['task']})" for each in holders[:_MOST_NAMED]]
+    names = [_name(each) for each in holders[:_MOST_NAMED]]
     more = [f"{len(holders) - _MOST_NAMED} more"] if len(holders) > _MOST_NAMED else []
     return ", ".join(names + more)
+
+
+def _name(holder: Mapping[str, str]) -> str:
+    """An attempt; or a process of a pool, which belongs to no run."""
+    named = f"{holder['run']}/{holder['action']}" if holder["run"] else holder["action"]
+    return f"{named} ({holder['task']})"
 
 
 def left_alone(told: Mapping[str, Any]) -> str:

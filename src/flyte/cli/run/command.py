@@ -149,6 +149,11 @@ def _no_such_task(file: str, name: str, known: Sequence[str]) -> str:
     is_flag=True,
     help="With --local: every value goes through bytes, as between processes.",
 )
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="With --local: stop in pdb where an exception is not caught; no time limits, no retries.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Also print what the task prints, as it comes.")
 @click.option("--name", help="Name of the run; else the control plane makes one.")
 @options.new_run_options

@@ -14,7 +14,7 @@ from flyte._kit.absence import Absence
 from flyte._phases import ActionPhase
 from flyte.cli import logs
 from flyte.cli.options import RootOptions
-from flyte.cli.render import Progress, Silence, complaint, first_line
+from flyte.cli.render import Progress, Silence, complaint
 from flyte.remote import ActionDetails, ActionOutputs, Run
 from flyte.remote._progress import snapshots
 from flyte.remote._watching import closing
@@ -32,6 +32,13 @@ class Outcome:
     """None unless it succeeded."""
     failure: ActionDetails | None
     """The action that is to blame; None if the run succeeded."""
+    headline: str = ""
+    """Why the run failed, in one line: which of its actions failed first, and with what."""
+
+    @property
+    def is_of_child(self) -> bool:
+        """Whether the first action failed because of another one, and says so."""
+        return self.headline.startswith("child ")
 
 
 def follow(run: Run, root: RootOptions, *, with_logs: bool) -> Outcome:
@@ -84,11 +91,15 @@ async def _outcome(run: Run) -> Outcome:
         took=details.runtime,
         outputs=await details.shown_outputs(),
         failure=None if succeeded else await _to_blame(run, details),
+        headline="" if succeeded else reason(details),
     )
 
 
 async def _to_blame(run: Run, first_action: ActionDetails) -> ActionDetails:
-    """Whose error ended the run: the first that failed, unless it was caught on its way up."""
+    """Whose error ended the run: where it began, or the first that failed, unless that was caught on its way up."""
+    error = first_action.error()
+    if error is not None and error.trail is not None:
+        return await ActionDetails.get.aio(run_name=run.name, name=error.trail.actions[-1])
     earliest = await run.first_failure.aio()
     if earliest and earliest.error_message and earliest.error_message == first_action.error_message:
         return earliest
@@ -98,7 +109,7 @@ async def _to_blame(run: Run, first_action: ActionDetails) -> ActionDetails:
 def reason(details: ActionDetails) -> str:
     """Why an action ended badly, in one line."""
     error = details.error()
-    return f"{error.code}: {first_line(str(error))}" if error else str(details.phase)
+    return error.headline if error else str(details.phase)
 
 
 def say_interrupted(run: Run) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, NoReturn
 
 import click
@@ -15,7 +16,7 @@ from flyte._task import TaskTemplate
 from flyte.cli import session
 from flyte.cli.options import RootOptions
 from flyte.cli.render import as_json, as_text, duration, first_line
-from flyte.cli.run import following, usercode
+from flyte.cli.run import building, following, pdb_shell, usercode
 from flyte.cli.run.following import Outcome
 from flyte.cli.run.script import Script
 from flyte.remote import Run
@@ -31,6 +32,7 @@ class Choices:
     domain: str | None = None
     local: bool = False
     force_serialization: bool = False
+    debug: bool = False
     follow: bool = False
     name: str | None = None
     env_vars: tuple[tuple[str, str], ...] = ()
@@ -65,7 +67,8 @@ def on_control_plane(
         images=choices.images,
         sync_local_sys_paths=not choices.no_sync_local_sys_paths,
     )
-    run = _context("remote", root, choices).run(task, **inputs)
+    with building.shown(root):
+        run = _context("remote", root, choices).run(task, **inputs)
     show(run, task.name, root=root, with_logs=choices.follow)
 
 
@@ -88,11 +91,14 @@ def here(
     session.show_logs(root)
     # Chosen here, so that a run that fails can be named.
     choices = replace(choices, name=choices.name or random_run_name())
-    run_here(lambda: _context("local", root, choices).run(task, **inputs), choices.name, root)
+    start = partial(_context("local", root, choices).run, task, **inputs)
+    run_here(start, choices.name, root, debug=choices.debug)
 
 
-def run_here(start: Callable[[], Any], name: str | None, root: RootOptions) -> None:
-    """Start a run in this process, print its outputs; an error shows the user's own traceback."""
+def run_here(
+    start: Callable[[], Any], name: str | None, root: RootOptions, *, debug: bool = False
+) -> None:
+    """Start a run in this process, print its outputs; an error shows the user's own traceback, with `debug` in pdb."""
     # A program that reads JSON from stdout must not find there what the task prints.
     printing = redirect_stdout(sys.stderr) if root.as_json else nullcontext()
     try:
@@ -104,6 +110,11 @@ def run_here(start: Callable[[], Any], name: str | None, root: RootOptions) -> N
     except errors.RuntimeUserError as error:
         if error.code == "MissingOutputs":  # refused before any code of the user ran
             raise
+        if debug and not pdb_shell.is_quit(error):
+            with printing:
+                pdb_shell.post_mortem(error)
+        if debug:
+            raise click.exceptions.Exit(_FAILED) from error
         _show_failure_here(error, name, root)
     if root.as_json:
         document = _document(run.name, "succeeded", url=None, outputs=outputs.named_outputs)
@@ -128,6 +139,7 @@ def _context(mode: Literal["local", "remote"], root: RootOptions, choices: Choic
         queue=choices.queue,
         max_action_concurrency=choices.max_action_concurrency,
         force_serialization=choices.force_serialization,
+        debug=choices.debug,
         log_format=root.log_format,
         reset_root_logger=root.reset_root_logger,
     )
@@ -161,11 +173,13 @@ def _why(outcome: Outcome) -> str:
         return f"Error: run {run} {outcome.phase}; look closer with: flyte get action {run}"
     told = failed.error_info.message if failed.error_info else ""
     details = told.strip().partition("\n")[2]
+    own = f"{failed.task_name or failed.name} ({failed.name}, attempt {failed.attempts}): "
+    why = outcome.headline if outcome.is_of_child else own + following.reason(failed)
     return (
-        f"Error: run {run} {outcome.phase}: {failed.task_name or failed.name} "
-        f"({failed.name}, attempt {failed.attempts}): {following.reason(failed)}\n"
+        f"Error: run {run} {outcome.phase}: {why}\n"
         + (f"{details}\n" if details else "")
         + f"Look closer with: flyte get logs {run} {failed.name}\n"
+        f"Stop where it fails, in this process, with: flyte debug {run} {failed.name}\n"
         f"What succeeded is kept; correct the code and go on with: flyte rerun {run} --recover"
     )
 

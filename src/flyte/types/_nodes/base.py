@@ -60,6 +60,10 @@ class Mismatch(Exception):  # noqa: N818 - never leaves the package: the engine 
         return f"{text}; {self.fix}" if self.fix else text
 
 
+class Unstorable(Mismatch):
+    """A value of the right type that nothing can store."""
+
+
 def found(value: Any) -> str:
     """A value as messages show it: its type and a short form.
 

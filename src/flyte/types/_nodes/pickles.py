@@ -11,7 +11,17 @@ from typing import Any, Generic, TypeVar
 
 from flyte._kit import optional
 from flyte.types._nodes import hints
-from flyte.types._nodes.base import Build, Definitions, Fit, Kind, Mismatch, Node, Schema, found
+from flyte.types._nodes.base import (
+    Build,
+    Definitions,
+    Fit,
+    Kind,
+    Mismatch,
+    Node,
+    Schema,
+    Unstorable,
+    found,
+)
 
 T = TypeVar("T")
 TAG = "pickle"
@@ -19,6 +29,9 @@ TAG = "pickle"
 FORMAT = "PythonPickle"
 """`BlobType.format` of a pickled type."""
 _ADDRESS = "data:application/x-python-pickle;base64,"
+
+_DEEPEST, _MOST_PARTS = 10, 1000
+"""How far a part that has no pickle is looked for."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +74,49 @@ def dumps(value: Any) -> bytes:
         _pickler()(out).dump(value)
         return out.getvalue()
     except Exception as error:
-        raise Mismatch(
+        steps, part = _culprit(value)
+        unstorable = Unstorable(
             "a value that can be stored",
-            found(value),
+            found(part),
             f"it cannot be pickled ({error}); return its data instead, or register a TypeTransformer for "
-            f"{type(value).__name__}",
-        ) from error
+            f"{type(part).__name__}",
+        )
+        for step in reversed(steps):
+            unstorable.at(step)
+        raise unstorable from error
+
+
+def _culprit(value: Any) -> tuple[list[str], Any]:
+    """The smallest part of a value that has no pickle, and the way to it."""
+    steps: list[str] = []
+    while len(steps) < _DEEPEST:
+        below = next(((step, part) for step, part in _parts(value) if not _has_pickle(part)), None)
+        if below is None:
+            break
+        steps.append(below[0])
+        value = below[1]
+    return steps, value
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        pairs: list[tuple[Any, Any]] = list(value.items())
+        found_parts = [(f"[{key!r}]", part) for key, part in pairs]
+    elif isinstance(value, list | tuple):
+        items: list[Any] = list(value)
+        found_parts = [(f"[{number}]", part) for number, part in enumerate(items)]
+    else:
+        attributes: dict[str, Any] = getattr(value, "__dict__", None) or {}
+        found_parts = [(f".{name}", part) for name, part in attributes.items()]
+    return found_parts[:_MOST_PARTS]
+
+
+def _has_pickle(value: Any) -> bool:
+    try:
+        _pickler()(io.BytesIO()).dump(value)
+    except Exception:  # noqa: BLE001 - whatever it says: it has none
+        return False
+    return True
 
 
 @functools.cache

@@ -88,15 +88,15 @@ class Assignment(_message.Message):
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     class HiddenFilesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     ARGS_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
@@ -109,9 +109,9 @@ class Assignment(_message.Message):
     env: _containers.ScalarMap[str, str]
     output_prefix: str
     log_path: str
-    hidden_env: _containers.ScalarMap[str, str]
-    hidden_files: _containers.ScalarMap[str, str]
-    def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., args: _Optional[_Iterable[str]] = ..., env: _Optional[_Mapping[str, str]] = ..., output_prefix: _Optional[str] = ..., log_path: _Optional[str] = ..., hidden_env: _Optional[_Mapping[str, str]] = ..., hidden_files: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    hidden_env: _containers.ScalarMap[str, bytes]
+    hidden_files: _containers.ScalarMap[str, bytes]
+    def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., args: _Optional[_Iterable[str]] = ..., env: _Optional[_Mapping[str, str]] = ..., output_prefix: _Optional[str] = ..., log_path: _Optional[str] = ..., hidden_env: _Optional[_Mapping[str, bytes]] = ..., hidden_files: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class Cancel(_message.Message):
     __slots__ = ("attempt", "grace_ms", "reason")

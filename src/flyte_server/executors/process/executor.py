@@ -3,20 +3,22 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from flyte_server.clock import Clock
 from flyte_server.domain.events import Event, Failed, Lost, Started
 from flyte_server.domain.phases import Blame
 from flyte_server.domain.records import AttemptKey, Failure
-from flyte_server.engine.ports import LaunchSpec, Report, Verdicts
+from flyte_server.engine.ports import LaunchSpec, Overrun, Report, Verdicts
+from flyte_server.executors.common.interpreter import CannotRunError
+from flyte_server.executors.common.jobs import Jobs
+from flyte_server.executors.common.kin import Kin, Marks
+from flyte_server.executors.common.limits.watch import Watch
+from flyte_server.executors.process import measures
 from flyte_server.executors.process.connection import Message, attempt_key, wire_key
 from flyte_server.executors.process.host import Host
 from flyte_server.executors.process.hosts import Hosts, Place
-from flyte_server.executors.process.interpreter import CannotRunError
-from flyte_server.executors.process.jobs import Jobs
-from flyte_server.executors.process.kin import Kin, Marks
 from flyte_server.executors.process.options import Options
 from flyte_server.executors.process.records import HostRecord
 from flyte_server.executors.process.reports import Reports
@@ -84,6 +86,11 @@ class ProcessExecutor:
         self._hosts = Hosts(
             home.absolute(), clock=clock, listener=self, base_env=base_env, options=options
         )
+        self._watch = Watch(
+            home.absolute(), "attempts", clock, options=options.watch, overrun=self._overran
+        )
+        self._swept = False
+        """Whether the control groups of earlier control planes are gone."""
         self._kin = Kin(clock, self._hosts.pids)
         self._held: dict[AttemptKey, _Held] = {}
         self._jobs = Jobs()
@@ -94,8 +101,10 @@ class ProcessExecutor:
     async def start(self) -> None:
         """Connect to the hosts of an earlier control plane; what they hold is known when this
         returns."""
+        self._watch.start()
         for testament in await self._hosts.adopt():
             self._execute_testament(testament)
+        self._jobs.start(self._watch.run())
         self._jobs.start(self._keep_house())
         self._jobs.start(self._keep_vigil())
 
@@ -143,6 +152,7 @@ class ProcessExecutor:
         await self._jobs.close()
         await self._kin.close()
         await self._hosts.close()
+        self._watch.close()
 
     # -- launching and killing
 
@@ -173,9 +183,10 @@ class ProcessExecutor:
                 "env": place.env,
                 "log_path": spec.log_path,
                 "output_prefix": spec.output_prefix,
-                "bounds": asdict(spec.bounds),
+                **measures.terms(self._watch, spec),
                 "hidden_env": dict(spec.hidden.env),
                 "hidden_files": dict(spec.hidden.files),
+                "log_bytes": self._options.log_bytes,
             }
         )
 
@@ -199,6 +210,9 @@ class ProcessExecutor:
     async def _keep_house(self) -> None:
         while True:
             self._hosts.trim()
+            if not self._swept and self._hosts.settled():
+                self._swept = True
+                self._watch.sweep({key.token for key in self._held})
             try:
                 await self._hosts.warm()
             except OSError as error:
@@ -222,12 +236,14 @@ class ProcessExecutor:
             return
         started = [message for message in messages if message["op"] == "started"]
         for message in started:
-            self._hold(host, message)
+            if not self._hold(host, message).ending:
+                measures.begin(self._watch, message)
         hearers: Mapping[str, Callable[[Host, Message], object]] = {
             "waiting": self._hold,
             "exited": self._exited,
             "refused": self._refused,
             "killing": self._killing,
+            "leaving": lambda host, _: self._hosts.let_go(host),
         }
         for message in messages:
             if message["op"] in hearers:
@@ -266,8 +282,12 @@ class ProcessExecutor:
 
     def _refused(self, host: Host, message: Message) -> None:
         held = self._hold(host, message)
-        if message["unfit"] and held.spec is not None and not held.ending:
-            self._hosts.cannot_fork(host)
+        elsewhere = message["unfit"] or message.get("leaving", False)
+        if elsewhere and held.spec is not None and not held.ending:
+            if message["unfit"]:
+                self._hosts.cannot_fork(host)
+            else:
+                self._hosts.let_go(host)
             host.acknowledge(held.key)
             held.host = None
             self._jobs.start(self._place(held, held.spec))
@@ -282,6 +302,19 @@ class ProcessExecutor:
         if not message["known"]:
             self._lose(held, "its host does not know it")
 
+    def _overran(self, token: str, overrun: Overrun) -> None:
+        """An attempt went beyond a bound: it is ended, or told what happened to a process below it."""
+        held = next((held for key, held in self._held.items() if key.token == token), None)
+        if held is None or held.host is None or held.ending:
+            return
+        if not overrun.ended:
+            held.host.send(measures.note(wire_key(held.key), overrun))
+            return
+        held.host.send(measures.kill(wire_key(held.key), overrun))
+        if not held.doomed:
+            self._jobs.start(self._insist(held, held.host, grace_seconds=0.0))
+        held.doomed = True
+
     # -- ends
 
     def _lose(self, held: _Held | None, reason: str) -> None:
@@ -295,14 +328,17 @@ class ProcessExecutor:
 
     async def _conclude(self, held: _Held, exited: Message) -> None:
         held.doomed = held.doomed or exited.get("doomed", False)
-        await self._commit(held, await self._reports.end_of(exited))
+        measured = measures.at_the_end(self._watch, exited)
+        await self._commit(held, await self._reports.end_of(exited, measured))
 
     async def _commit(self, held: _Held, event: Event) -> None:
         if held.starting is not None:
             await held.starting
         if held.doomed or isinstance(event, Lost):
+            self._watch.kill(held.key.token)
             await self._kin.end(held.marks, lambda waited: _is_hopeless(held, waited))
         await self._reports.deliver(event)
+        self._watch.leave(held.key.token)
         self._held.pop(held.key, None)
         if held.host is not None:
             held.host.acknowledge(held.key)

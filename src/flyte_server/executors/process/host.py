@@ -8,9 +8,11 @@ from typing import Protocol
 
 from flyte_server.clock import Clock
 from flyte_server.domain.records import AttemptKey
-from flyte_server.executors.process import processes, records, spawning
+from flyte_server.domain.telling import LAST_WORDS
+from flyte_server.executors.common import processes
+from flyte_server.executors.common.processes import HostProcess
+from flyte_server.executors.process import records, spawning
 from flyte_server.executors.process.connection import PROTOCOL, Connection, Message, wire_key
-from flyte_server.executors.process.processes import HostProcess
 from flyte_server.executors.process.records import HostRecord
 from flyte_server.executors.process.spawning import HostProgram
 
@@ -187,4 +189,4 @@ class Host:
         words = records.last_words(self._home, self.host_id)
         seen = f"{self._condemned}; it " if self._condemned else ""
         sentence = f"host {self.host_id} (process {self.process.pid}) {seen}{self.process.ending}"
-        return f"{sentence}; its log ends with: {words}" if words else sentence
+        return f"{sentence}{LAST_WORDS}{words}" if words else sentence

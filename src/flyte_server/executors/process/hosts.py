@@ -10,9 +10,10 @@ from pathlib import Path
 
 from flyte_server.clock import Clock
 from flyte_server.engine.ports import LaunchSpec
-from flyte_server.executors.process import adoption, environment, interpreter, records, spawning
+from flyte_server.executors.common import environment, interpreter
+from flyte_server.executors.common.interpreter import Interpreter, Probes
+from flyte_server.executors.process import adoption, records, spawning
 from flyte_server.executors.process.host import Host, Listener
-from flyte_server.executors.process.interpreter import Interpreter, Probes
 from flyte_server.executors.process.options import SPAWN_HOST_WORDS, Options
 from flyte_server.executors.process.records import HostRecord
 from flyte_server.executors.process.spawning import HostProgram
@@ -109,6 +110,10 @@ class Hosts:
         if host.bound not in self._unfit:
             self._unfit.add(host.bound)
             self._dismiss(host)
+
+    def let_go(self, host: Host) -> None:
+        """The host must end: nothing more goes there."""
+        self._dismiss(host)
 
     # -- starting and ending
 

@@ -4,7 +4,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flyte_server.executors.process import interpreter
+from flyte_server.executors.common import interpreter
+from flyte_server.executors.common.limits.watch import WatchOptions
 
 SPAWN_HOST_WORDS = ("-P", "-m", "flyte._entrypoints.spawn_host")
 
@@ -18,6 +19,10 @@ class Options:
     host_words: tuple[str, ...] = ("-P", "-m", interpreter.HOST_MODULE)
     """What an interpreter is given to be a host that forks; -P keeps the current directory off
     its path."""
+    watch: WatchOptions = field(default_factory=WatchOptions)
+    """How bounds are enforced and what attempts use is measured."""
+    log_bytes: int = 1024**3
+    """Of an attempt's log that is larger, the middle is left out."""
     keep_warm: bool = True
     """Have a host ready that has imported the SDK, so that the first attempt of a new bundle
     starts at once."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from flyte_server.executors.process.connection import Message
 
+_CRASH = "Fatal Python error: "
 _LOGS_KEPT = 20
 _log = logging.getLogger(__name__)
 
@@ -111,8 +112,9 @@ def prune_logs(home: Path) -> None:
 
 
 def last_words(home: Path, host_id: str) -> str:
-    """The last line of a host's log; it often says why the host ended."""
+    """The last line of a host's log, or the stack of its crash; it often says why the host ended."""
     with suppress(OSError):
-        lines = log_path(home, host_id).read_text(errors="replace").strip().splitlines()
-        return lines[-1].strip()[:300] if lines else ""
+        text = log_path(home, host_id).read_text(errors="replace").strip()
+        crash = text.rfind(_CRASH)
+        return text[crash:][:2000] if crash >= 0 else text.rpartition("\n")[2].strip()[:300]
     return ""

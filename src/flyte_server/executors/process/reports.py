@@ -7,47 +7,41 @@ from flyte_server.domain.events import Event, Failed, Succeeded
 from flyte_server.domain.phases import Blame
 from flyte_server.domain.records import Failure
 from flyte_server.engine.ports import Exit, Report, Verdicts
+from flyte_server.executors.common.delivery import Delivery
+from flyte_server.executors.common.limits.watched import Measured
 from flyte_server.executors.process.connection import Message, attempt_key
 
 _log = logging.getLogger(__name__)
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class Reports:
     """Tells the engine, and does not give up."""
 
     def __init__(self, report: Report, verdicts: Verdicts, clock: Clock) -> None:
-        self._report = report
+        self._delivery = Delivery(report, clock)
         self._verdicts = verdicts
-        self._clock = clock
 
     async def deliver(self, event: Event) -> None:
-        """Return once the event is committed.
+        """Return once the event is committed."""
+        await self._delivery.deliver(event)
 
-        A store that fails is asked again; the host remembers meanwhile.
-        """
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                await self._report(event)
-            except Exception:  # noqa: BLE001 - a process's edge: nothing else would try again
-                _log.exception("could not report %s; trying again in %.1f s", event, pause)
-                await self._clock.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            else:
-                return
-
-    async def end_of(self, exited: Message) -> Event:
+    async def end_of(self, exited: Message, measured: Measured) -> Event:
         """What the end of a process means for its attempt."""
-        key, at = attempt_key(exited), exited["at"]
-        failure = await self._failure(exited)
+        key, at, started_at = attempt_key(exited), exited["at"], exited["started_at"]
+        failure = await self._failure(exited, measured)
         if failure is None:
-            return Succeeded(key, at, started_at=exited["started_at"])
-        return Failed(key, failure, at, started_at=exited["started_at"])
+            return Succeeded(key, at, started_at=started_at, usage=measured.usage)
+        return Failed(key, failure, at, started_at=started_at, usage=measured.usage)
 
-    async def _failure(self, exited: Message) -> Failure | None:
-        ending = Exit(exited["code"], exited["signal"], exited["detail"])
+    async def _failure(self, exited: Message, measured: Measured) -> Failure | None:
+        ending = Exit(
+            exited["code"],
+            exited["signal"],
+            exited["detail"],
+            overrun=measured.overrun,
+            usage=measured.usage,
+            scene=exited.get("scene", ""),
+        )
         prefix = exited["output_prefix"]
         try:
             return await self._verdicts.of(prefix, ending)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flyte_server.executors.common.kin import TOKEN_VARIABLE
 from flyte_server.executors.process import records
-from flyte_server.executors.process.kin import TOKEN_VARIABLE
 
 _CONNECTION = 3
 """The host's file descriptor of the socket that leads to us."""

@@ -6,6 +6,8 @@ name of ours stays as it is: it may mean something to the program that is starte
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 _PLACEHOLDER = re.compile(
     r"\{\{\s*[.$]([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)\s*\}\}"
@@ -23,18 +25,34 @@ def render(texts: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
         >>> render(["--in={{ .Input }}", "{{.mine}}"], {"input": "/x"})
         ('--in=/x', '{{.mine}}')
     """
-
-    def value(match: re.Match[str]) -> str:
-        return values.get(match.group(1).lower(), match.group(0))
-
-    return tuple(_PLACEHOLDER.sub(value, text) if "{{" in text else text for text in texts)
+    return tuple(_rendered(text, values) if "{{" in text else text for text in texts)
 
 
 def needs_inputs(texts: Sequence[str]) -> bool:
     """Whether some `{{.inputs.NAME}}` asks for the value of an input."""
     return any(
-        match.group(1).lower().startswith(_INPUTS)
-        for text in texts
-        if "{{" in text
-        for match in _PLACEHOLDER.finditer(text)
+        part.name.startswith(_INPUTS) for text in texts if "{{" in text for part in _parts(text)
     )
+
+
+def _rendered(text: str, values: Mapping[str, str]) -> str:
+    return "".join(values.get(part.name, part.text) for part in _parts(text))
+
+
+class _Part(NamedTuple):
+    """A piece of a text: a placeholder with its name in lower case, or what stands between two (no name)."""
+
+    text: str
+    name: str
+
+
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[_Part, ...]:
+    """A thousand attempts of one task have the same texts, so they are taken apart once."""
+    found: list[_Part] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(text):
+        found.append(_Part(text[end : match.start()], ""))
+        found.append(_Part(match.group(0), match.group(1).lower()))
+        end = match.end()
+    return (*found, _Part(text[end:], ""))

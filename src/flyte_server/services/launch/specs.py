@@ -1,21 +1,26 @@
 """Launch specifications: everything an executor needs to start one attempt."""
 
 import posixpath
+from collections.abc import Mapping
 
 from flyteidl2.core import literals_pb2
 from flyteidl2.task import common_pb2
 
+from flyte_server import blobs
 from flyte_server.blobs import LocalBlobs
 from flyte_server.domain.errors import NotFound
 from flyte_server.domain.records import Action, AttemptKey
-from flyte_server.engine.ports import LaunchSpec
+from flyte_server.engine.ports import Hidden, LaunchSpec
 from flyte_server.services.directory import Directory, RunFacts
-from flyte_server.services.launch import placeholders, templates, variables
+from flyte_server.services.launch import placeholders, secrets, templates, variables
+from flyte_server.services.launch.places import Places
+from flyte_server.services.launch.secrets import TaskSecrets
 from flyte_server.services.launch.templates import Template
 from flyte_server.services.recent import Recent
 from flyte_server.services.wire import actions as wire_actions
 from flyte_server.services.wire import times
 from flyte_server.settings import Settings
+from flyte_server.store import actions as attempts
 from flyte_server.store import specs
 from flyte_server.store.database import Database
 
@@ -27,13 +32,28 @@ class StoredLaunchSpecs:
     """Implements `engine.ports.LaunchSpecs` on stored task specs."""
 
     def __init__(
-        self, settings: Settings, database: Database, directory: Directory, blobs: LocalBlobs
+        self,
+        settings: Settings,
+        database: Database,
+        directory: Directory,
+        blobs: LocalBlobs,
+        secrets: TaskSecrets,
+        places: Places | None = None,
+        *,
+        gives_devices: bool = False,
     ) -> None:
         self._settings = settings
         self._database = database
         self._directory = directory
         self._blobs = blobs
+        self._secrets = secrets
+        self._places = places
+        self._gives_devices = gives_devices
+        """Whether accelerators of this machine belong to one attempt each: then each sees its own, and no others."""
         self._templates: Recent[str, Template] = Recent(_REMEMBERED_TEMPLATES)
+        self._host_keys: Recent[tuple[str | None, str, int, str], str] = Recent(
+            _REMEMBERED_TEMPLATES
+        )
 
     async def of(self, action: Action) -> LaunchSpec:
         """The specification of the action's current attempt.
@@ -41,6 +61,7 @@ class StoredLaunchSpecs:
         Raises:
             Invalid: the task says nothing that can be started.
             NotFound: its spec or run is gone.
+            CannotLaunch: a secret that it asks for is nowhere, or its environment cannot be made.
         """
         facts = await self._directory.by_id(action.run_id)
         template = await self._template(action)
@@ -48,6 +69,14 @@ class StoredLaunchSpecs:
         if placeholders.needs_inputs((*template.command, *template.args)):
             values |= await self._inputs(action)
         chosen = variables.chosen(self._settings, template, facts.environment)
+        if self._places is not None:
+            chosen = await self._places.of(template, action.run_id, chosen)
+        hidden = await self._hidden(template, facts)
+        if template.secrets:
+            chosen = {**chosen, variables.SECRETS: secrets.values_in(template.secrets)}
+        devices = await self._devices(action)
+        is_shown = self._gives_devices and action.policy.pool is None
+        shown = variables.accelerators(devices) if is_shown else {}
         run = facts.run
         return LaunchSpec(
             attempt=AttemptKey(action.run_id, action.name, action.attempt, action.token),
@@ -56,16 +85,41 @@ class StoredLaunchSpecs:
             run_name=run.name,
             command=placeholders.render(template.command, values),
             args=placeholders.render(template.args, values),
-            env=chosen | variables.protocol(self._settings, run, action),
+            env=chosen | variables.protocol(self._settings, run, action) | shown,
             output_prefix=values["outputprefix"],
             log_path=log_path(self._settings, facts, action.name, action.attempt),
-            host_key=variables.host_key(template, action, chosen),
+            host_key=self._host_key(template, action, chosen),
             cpus=template.cpus,
             image=template.image,
             bounds=action.policy.bounds,
+            needs=action.policy.needs,
+            devices=devices,
             pool=action.policy.pool and action.policy.pool.of(action.run_id),
+            hidden=hidden,
             labels=run.labels,
         )
+
+    def _host_key(self, template: Template, action: Action, chosen: Mapping[str, str]) -> str:
+        """The same for all actions of a task in a run, unless its environment was made anew elsewhere."""
+        interpreter = chosen.get(variables.INTERPRETER, "")
+        asked = (action.spec_digest, action.environment, action.run_id, interpreter)
+        known = self._host_keys.get(asked)
+        if known is not None:
+            return known
+        return self._host_keys.put(asked, variables.host_key(template, action, chosen))
+
+    async def _hidden(self, template: Template, facts: RunFacts) -> Hidden:
+        run = facts.run
+        if not template.secrets:
+            return Hidden()
+        return await self._secrets.of(template.secrets, project=run.project, domain=run.domain)
+
+    async def _devices(self, action: Action) -> tuple[str, ...]:
+        """The accelerators that the claim chose for the current attempt; those of a pool belong to its processes."""
+        if not action.policy.needs.devices or action.policy.pool is not None:
+            return ()
+        found = await self._database.read(attempts.attempts, action.run_id, action.name)
+        return found[-1].devices if found else ()
 
     async def _template(self, action: Action) -> Template:
         if action.spec_digest is None:
@@ -90,7 +144,7 @@ class StoredLaunchSpecs:
 def log_path(settings: Settings, facts: RunFacts, action: str, attempt: int) -> str:
     """The file with the output of an attempt's process."""
     run = facts.run
-    return str(settings.logs / run.project / run.domain / run.name / action / f"{attempt}.log")
+    return f"{settings.logs}/{run.project}/{run.domain}/{run.name}/{action}/{attempt}.log"
 
 
 def _values(facts: RunFacts, action: Action) -> dict[str, str]:
@@ -98,7 +152,6 @@ def _values(facts: RunFacts, action: Action) -> dict[str, str]:
     run = facts.run
     directory = posixpath.join(action.output_base, action.name)
     output_prefix = wire_actions.output_uri(action)
-    previous = posixpath.join(directory, str(action.attempt - 1), _CHECKPOINTS)
     raw = posixpath.join(directory, "raw")
     if facts.raw_data_prefix:
         raw = posixpath.join(facts.raw_data_prefix, run.name, action.name)
@@ -108,13 +161,22 @@ def _values(facts: RunFacts, action: Action) -> dict[str, str]:
         "outputprefix": output_prefix,
         "rawoutputdataprefix": raw,
         "checkpointoutputprefix": posixpath.join(output_prefix, _CHECKPOINTS),
-        "prevcheckpointprefix": previous if action.attempt > 1 else "",
+        "prevcheckpointprefix": _previous_checkpoint(directory, action.attempt),
         "runname": run.name,
         "actionname": action.name,
         "runstarttime": times.rfc3339(facts.start_time),
         "perretryuniquekey": f"{run.name}-{action.name}-{action.attempt}",
         "namespace": f"{run.project}-{run.domain}",
     }
+
+
+def _previous_checkpoint(directory: str, attempt: int) -> str:
+    """The checkpoint of the latest attempt that has saved one: the last may have ended before it did; empty: none."""
+    for number in range(attempt - 1, 0, -1):
+        found = posixpath.join(directory, str(number), _CHECKPOINTS)
+        if blobs.local_path(found).exists():
+            return found
+    return ""
 
 
 def _text(primitive: literals_pb2.Primitive) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flyteidl2.core import tasks_pb2
+from flyteidl2.core import security_pb2, tasks_pb2
 from flyteidl2.task import task_definition_pb2
 from google.protobuf import json_format
 
 from flyte_server.domain.errors import Invalid
+from flyte_server.domain.secrets import WantedSecret
 
 _BUNDLE_OPTIONS = frozenset({"--tgz", "--pkl"})
 _QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(m?)")
@@ -31,6 +32,8 @@ class Template:
     """Upper bound of CPUs, at least 1."""
     bundle: str
     """Address of the code bundle among the arguments; empty: none."""
+    secrets: tuple[WantedSecret, ...] = ()
+    """What it gets to see that nobody else may."""
 
 
 def template(spec: bytes) -> Template:
@@ -72,6 +75,7 @@ def _of_container(task: tasks_pb2.TaskTemplate) -> Template:
         image=container.image,
         cpus=cpus([entry.value for entry in entries if entry.name == tasks_pb2.Resources.CPU]),
         bundle=_bundle(container.args),
+        secrets=_secrets(task),
     )
 
 
@@ -107,6 +111,19 @@ def _of_pod(task: tasks_pb2.TaskTemplate) -> Template:
         image=str(container.get("image", "")),
         cpus=cpus(quantities),
         bundle=_bundle(args),
+        secrets=_secrets(task),
+    )
+
+
+def _secrets(task: tasks_pb2.TaskTemplate) -> tuple[WantedSecret, ...]:
+    return tuple(
+        WantedSecret(
+            secret.key,
+            secret.group,
+            secret.env_var,
+            as_file=secret.mount_requirement == security_pb2.Secret.FILE,
+        )
+        for secret in task.security_context.secrets
     )
 
 

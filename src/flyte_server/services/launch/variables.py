@@ -2,14 +2,17 @@
 protocol's."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flyte_server.domain.records import Action, Run
 from flyte_server.services.launch.templates import Template
 from flyte_server.services.wire import ids
 from flyte_server.settings import Settings
 
-_INTERPRETER = "VIRTUAL_ENV"
+SECRETS = "FLYTE_SECRETS"
+"""Names of the variables whose values are secret; the attempt's runtime must know them to keep them to itself."""
+INTERPRETER = "VIRTUAL_ENV"
+"""Variable with the Python environment of the task."""
 
 
 def protocol(settings: Settings, run: Run, action: Action) -> dict[str, str]:
@@ -36,12 +39,23 @@ def protocol(settings: Settings, run: Run, action: Action) -> dict[str, str]:
 def chosen(settings: Settings, template: Template, run: Mapping[str, str]) -> dict[str, str]:
     """Variables that task and run may choose, over our defaults."""
     return {
-        _INTERPRETER: str(settings.task_prefix),
+        INTERPRETER: str(settings.task_prefix),
         "FSSPEC_FILE": '{"auto_mkdir": true}',
         "DO_NOT_TRACK": "1",
         **template.env,
         **run,
     }
+
+
+def accelerators(devices: Sequence[str]) -> dict[str, str]:
+    """Variables that show an attempt its own accelerators, and none of the others.
+
+    Example:
+        >>> accelerators(["GPU-1"])["CUDA_VISIBLE_DEVICES"]
+        'GPU-1'
+    """
+    shown = ",".join(devices)
+    return {"CUDA_VISIBLE_DEVICES": shown, "NVIDIA_VISIBLE_DEVICES": shown or "void"}
 
 
 def host_key(template: Template, action: Action, variables: Mapping[str, str]) -> str:

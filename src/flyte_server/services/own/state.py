@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flyte_server.clock import Clock
-from flyte_server.domain.capacity import Capacity
 from flyte_server.domain.errors import Unreadable
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action, Attempt, Failure
-from flyte_server.engine import waiting
-from flyte_server.engine.waiting import Wait
+from flyte_server.engine.admission import waiting
+from flyte_server.engine.admission.waiting import Wait
+from flyte_server.engine.engine import Engine
 from flyte_server.services.directory import Directory
 from flyte_server.services.own.frame import Method, Payload, Request
 from flyte_server.services.wire import ids
@@ -26,11 +26,11 @@ class ActionService:
     name = "ActionService"
 
     def __init__(
-        self, directory: Directory, database: Database, *, capacity: Capacity, clock: Clock
+        self, directory: Directory, database: Database, *, engine: Engine, clock: Clock
     ) -> None:
         self._directory = directory
         self._database = database
-        self._capacity = capacity
+        self._engine = engine
         self._clock = clock
 
     def methods(self) -> Mapping[str, Method]:
@@ -44,7 +44,8 @@ class ActionService:
         still be alive.  `budgets` is `{user, system}`, each `{failures, allowed}`.  `attempts` are
         `{number, phase, worker, blame?, code?, message?}`.  `due_at` is when the next attempt may start.  `waits` says
         for what: `{reason, since, until?, ahead?, full, equal?}`, where `reason` is one of `backoff`, `limit`, `line`,
-        `equal`; `full` are `{kind, name, most, holders}`.  `set_aside` are
+        `equal`; `full` are `{kind, name, most, said, holders}`, of a limit or of something that the machine has too
+        little of now, and `said` is that for people.  `set_aside` are
         `{action, error, failures, since, until}`: what failed inside the control plane, and when it is tried again; of
         an action whose row cannot be read, `phase` is null and this is all.  Moments are microseconds since the epoch,
         as text.
@@ -62,7 +63,13 @@ class ActionService:
         except Unreadable:
             return {"phase": None, "set_aside": set_aside}
         found = await self._database.read(actions.attempts, action.run_id, action.name)
-        wait = await self._database.read(waiting.why, action, self._capacity, self._clock.now_us())
+        wait = await self._database.read(
+            waiting.why,
+            action,
+            self._engine.capacity,
+            self._clock.now_us(),
+            self._engine.processes.all,
+        )
         return {
             "phase": action.phase.value,
             "aborting": action.aborting,
@@ -138,6 +145,7 @@ def _wait(wait: Wait) -> dict[str, Any]:
                 "kind": full.gate.kind,
                 "name": full.gate.name,
                 "most": full.most,
+                "said": full.said,
                 "holders": [shown_holder(each) for each in full.holders],
             }
             for full in wait.full

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from flyte_server.engine.retention.loop import Outlook, Retention
+from flyte_server.environments.keeper import Environments
 from flyte_server.services.own.frame import Method, Payload, Request
 from flyte_server.services.wire import ids, times
 from flyte_server.store.retention import KeptRun
@@ -16,8 +17,9 @@ class StorageService:
 
     name = "StorageService"
 
-    def __init__(self, retention: Retention) -> None:
+    def __init__(self, retention: Retention, environments: Environments) -> None:
         self._retention = retention
+        self._environments = environments
 
     def methods(self) -> Mapping[str, Method]:
         return {"Describe": self.describe, "DeleteRun": self.delete_run}
@@ -29,7 +31,9 @@ class StorageService:
         the last look: a moment ago, of very many files up to an hour.
         """
         largest = min(request.number("largest", _LARGEST), _MOST_LARGEST)
-        return _payload(await self._retention.outlook(largest=largest))
+        outlook = await self._retention.outlook(largest=largest)
+        environments = await self._environments.all()
+        return _payload(outlook, sum(each.bytes for each in environments))
 
     async def delete_run(self, request: Request) -> Payload:
         """`{project, domain, run} -> {}`: nobody finds the run any more; its files go within the next minutes.
@@ -46,7 +50,7 @@ class StorageService:
         return {}
 
 
-def _payload(outlook: Outlook) -> Payload:
+def _payload(outlook: Outlook, environments: int) -> Payload:
     figures = outlook.figures
     payload: dict[str, object] = {
         "categories": {
@@ -55,6 +59,7 @@ def _payload(outlook: Outlook) -> Payload:
             "logs": figures.logs,
             "uploads": figures.uploads,
             "work": figures.work,
+            "environments": environments,
             "database copies": figures.backups,
             "local runs": figures.local_runs,
             "local cache": figures.local_cache,

@@ -18,6 +18,8 @@ from flyte_server.store.database import Database
 from flyte_server.store.runs import RunQuery
 
 M = TypeVar("M")
+_QUICK_LOOKS = 12
+"""Enough to tell everything about a run of a few actions as it happens."""
 _ACTIONS_IN_A_MESSAGE = 200
 
 
@@ -75,16 +77,18 @@ class RunActions:
         self._run = run
         self._matches = matches
         self._cursor = 0
+        self._looks = 0
         self._known: dict[str, Action] = {}
         self._children: defaultdict[str, Counter[Phase]] = defaultdict(Counter[Phase])
 
     @property
     def rest_seconds(self) -> float:
-        """The larger the run, the rarer the looks: a hello is told at once, and a thousand actions
-        that change all the time are not told one by one."""
-        return min(0.2, 0.0002 * len(self._known))
+        """The larger the run, and the longer it was looked at, the rarer the looks: a hello is told at once, and a
+        thousand actions that change all the time, or one after the other, are not told one by one."""
+        return min(0.2, 0.0002 * len(self._known) + 0.01 * max(0, self._looks - _QUICK_LOOKS))
 
     async def look(self) -> Iterable[run_service_pb2.WatchActionsResponse]:
+        self._looks += 1
         changed = await self._database.read(actions.run_since, self._run.id, self._cursor)
         self._cursor = max((action.seq for action in changed), default=self._cursor)
         parents: dict[str, None] = {}

@@ -1,7 +1,7 @@
 """Rows of runs, actions and attempts to the messages that people and parents read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flyteidl2.actions import actions_service_pb2
 from flyteidl2.common import cache_pb2, identity_pb2
@@ -9,9 +9,11 @@ from flyteidl2.task import common_pb2
 from flyteidl2.workflow import run_definition_pb2, state_service_pb2
 
 from flyte_server.domain.phases import CacheStatus, Kind, Phase
-from flyte_server.domain.records import Action, Attempt, Run
+from flyte_server.domain.records import Action, Attempt, Failure, Run
 from flyte_server.services.wire import commands, endings, failures, ids, relations, statuses, times
 
+_ABORTED_BY = "aborted by "
+"""How the reason of an abort begins that no person asked for."""
 _TYPES = {
     Kind.TASK: run_definition_pb2.ACTION_TYPE_TASK,
     Kind.TRACE: run_definition_pb2.ACTION_TYPE_TRACE,
@@ -127,7 +129,8 @@ class Views:
             reason = action.failure.message if action.failure else ""
         if reason is not None:
             message.abort_info.reason = reason
-            message.abort_info.aborted_by.CopyFrom(self.identity())
+            if not reason.startswith(_ABORTED_BY):
+                message.abort_info.aborted_by.CopyFrom(self.identity())
         elif action.failure is not None and action.phase.terminal:
             message.error_info.CopyFrom(failures.error_info(action.failure))
 
@@ -170,8 +173,15 @@ def update(run: Run, action: Action) -> state_service_pb2.ActionUpdate:
         output_uri=output_uri(action),
     )
     if action.failure is not None and action.phase.terminal:
-        message.error.CopyFrom(failures.execution_error(action.failure))
+        message.error.CopyFrom(failures.execution_error(_with_author(action, action.failure)))
     return message
+
+
+def _with_author(action: Action, failure: Failure) -> Failure:
+    """An abort says by whom: people give a reason alone, parents and the control plane say who they are."""
+    if action.phase is not Phase.ABORTED or failure.message.startswith(_ABORTED_BY):
+        return failure
+    return replace(failure, message=f"{_ABORTED_BY}a user: {failure.message}")
 
 
 def child_update(run: Run, action: Action) -> actions_service_pb2.WatchForUpdatesResponse:

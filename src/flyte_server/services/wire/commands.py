@@ -48,44 +48,47 @@ def root(
     cache: CacheUse,
 ) -> NewAction:
     """The root action of a run."""
+    body = spec.SerializeToString(deterministic=True)
+    facts = specs.facts(body, task.name, cache_everywhere=cache.everywhere)
     return NewAction(
         name="a0",
         parent=None,
         task_name=task.name,
         task_version=task.version,
-        short_name=specs.short_name(spec, task.name),
-        environment=specs.environment_name(spec, task.name),
-        spec=spec.SerializeToString(deterministic=True),
+        short_name=facts.short_name,
+        environment=facts.environment,
+        spec=body,
         input_uri=input_uri,
         output_base=output_base,
         queue=queue,
         cache_key=specs.root_cache_key(spec.task_template, task.name, inputs_hash),
-        overwrite_cache=cache.overwrites or specs.executes_always(spec.task_template),
-        policy=specs.policy(spec, task_name=task.name, cache_everywhere=cache.everywhere),
+        overwrite_cache=cache.overwrites or facts.executes_always,
+        policy=facts.policy,
     )
 
 
 def child(message: actions_service_pb2.Action, task: TaskName, cache: CacheUse) -> NewAction:
     """A task that a running action calls."""
-    spec = message.task.spec
-    key = message.task.cache_key.value if spec.task_template.metadata.discoverable else ""
+    body = message.task.spec.SerializeToString(deterministic=True)
+    facts = specs.facts(body, task.name, cache_everywhere=cache.everywhere)
+    key = message.task.cache_key.value if facts.cached else ""
     return NewAction(
         name=ids.name(message.action_id.name, where="action.action_id.name"),
         parent=_parent(message),
         task_name=task.name,
         task_version=task.version,
-        short_name=specs.short_name(spec, task.name),
-        environment=specs.environment_name(spec, task.name),
+        short_name=facts.short_name,
+        environment=facts.environment,
         group=message.group,
         queue=message.task.queue,
-        spec=spec.SerializeToString(deterministic=True),
+        spec=body,
         input_uri=_required(message.input_uri, "action.input_uri", "the full path of inputs.pb"),
         output_base=_required(
             message.run_output_base, "action.run_output_base", "the directory of the run's actions"
         ).rstrip("/"),
         cache_key=key or None,
-        overwrite_cache=cache.overwrites or specs.executes_always(spec.task_template),
-        policy=specs.policy(spec, task_name=task.name, cache_everywhere=cache.everywhere),
+        overwrite_cache=cache.overwrites or facts.executes_always,
+        policy=facts.policy,
     )
 
 

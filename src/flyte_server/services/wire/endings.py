@@ -9,6 +9,7 @@ from typing import Any
 
 from flyteidl2.workflow import run_definition_pb2
 
+from flyte_server.domain import telling
 from flyte_server.domain.records import Action
 
 FIELD_NUMBER = 50_001
@@ -41,7 +42,8 @@ def _ending(action: Action, user: str) -> dict[str, Any] | None:
         reason = action.aborting[:_LONGEST_REASON]
         return {"kind": "aborting", "reason": reason, "since": since, "by": user}
     if action.stopping is not None:
-        return {"kind": "timing out", "reason": action.stopping.message, "since": since}
+        reason = telling.headline(action.stopping.message)
+        return {"kind": "timing out", "reason": reason, "since": since}
     return None
 
 

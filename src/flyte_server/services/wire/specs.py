@@ -3,6 +3,8 @@ comes in."""
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from flyteidl2.core import tasks_pb2
 from flyteidl2.task import common_pb2, task_definition_pb2
@@ -12,6 +14,40 @@ from flyte_server.services.wire import identities, machine, times
 
 CACHE_BEHAVIOR = "cache.behavior"
 """Entry of a task's `config` with what its author wants of the cache; other `cache.…` entries only explain the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the control plane wants to know of a task."""
+
+    short_name: str
+    """The function's name: what people see."""
+    environment: str
+    policy: Policy
+    cached: bool
+    executes_always: bool
+
+
+@lru_cache(maxsize=1024)
+def facts(body: bytes, task_name: str, *, cache_everywhere: bool) -> Facts:
+    """What a TaskSpec says; a thousand children of one task have the same, so it is read once.
+
+    Args:
+        body: the message.
+        task_name: the task's name.
+        cache_everywhere: results of other projects and domains count too.
+
+    Raises:
+        Invalid: a quantity of resources cannot be read.
+    """
+    spec = task_definition_pb2.TaskSpec.FromString(body)
+    return Facts(
+        short_name=short_name(spec, task_name),
+        environment=environment_name(spec, task_name),
+        policy=policy(spec, task_name=task_name, cache_everywhere=cache_everywhere),
+        cached=spec.task_template.metadata.discoverable,
+        executes_always=executes_always(spec.task_template),
+    )
 
 
 def policy(

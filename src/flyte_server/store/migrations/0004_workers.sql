@@ -15,3 +15,8 @@ CREATE TABLE secrets (
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (project, domain, name)
 );
+
+-- Whose turn it is: roots of a lane wait in one line, the children of a run in one of their own, the oldest first.
+DROP INDEX actions_queued;
+CREATE INDEX actions_queued ON actions (lane, (CASE WHEN parent IS NULL THEN 0 ELSE run_id END), due_at, seq)
+WHERE phase = 'queued';

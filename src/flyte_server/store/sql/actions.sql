@@ -27,6 +27,17 @@ WHERE run_id = :run_id AND name = :name AND version = :expected;
 -- Children of one action that changed after a cursor, in the order of their last changes.
 SELECT * FROM actions WHERE run_id = :run_id AND parent = :parent AND seq > :seq ORDER BY seq;
 
+-- name: ended_children_since
+-- Children of one action that ended after a cursor, in that order.
+SELECT * FROM actions
+WHERE run_id = :run_id AND parent = :parent AND seq > :seq
+AND phase IN ('succeeded', 'failed', 'aborted', 'timed_out', 'recovered')
+ORDER BY seq;
+
+-- name: last_change_of_children$
+-- The last change of any child of one action after a cursor; the cursor itself if there is none.
+SELECT coalesce(max(seq), :seq) FROM actions WHERE run_id = :run_id AND parent = :parent AND seq > :seq;
+
 -- name: run_since
 -- Actions of a run that changed after a cursor, in the order of their last changes.
 SELECT * FROM actions WHERE run_id = :run_id AND seq > :seq ORDER BY seq;
@@ -47,28 +58,32 @@ SELECT phase, count(*) FROM actions WHERE run_id = :run_id GROUP BY phase;
 SELECT phase, count(*) FROM actions WHERE run_id = :run_id AND parent = :parent GROUP BY phase;
 
 -- name: occupancy
--- Who holds slots: attempts that are alive, but not those of parents that wait for children; by what limits are about.
-SELECT a.run_id, a.environment, a.queue, count(*) FROM actions AS a
-WHERE a.phase IN ('initializing', 'running')
-AND NOT EXISTS (
+-- Who holds what: attempts that are alive, by what limits are about, by lane, and whether they wait for children.
+SELECT a.run_id, a.environment, a.queue, a.lane, EXISTS (
     SELECT 1 FROM actions AS c
     WHERE c.run_id = a.run_id AND c.parent = a.name
     AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
-)
-GROUP BY a.run_id, a.environment, a.queue;
+) AS waits, count(*) FROM actions AS a
+WHERE a.phase IN ('initializing', 'running')
+GROUP BY a.run_id, a.environment, a.queue, a.lane, waits;
 
 -- name: holders
--- The attempts that hold slots under one limit (or any), the oldest first, with the names of their runs.
-SELECT r.project, r.domain, r.name, a.name, a.task_name FROM actions AS a JOIN runs AS r ON r.id = a.run_id
-WHERE a.phase IN ('initializing', 'running')
-AND CASE :kind WHEN 'run' THEN a.run_id = :name WHEN 'environment' THEN a.environment = :name
-    WHEN 'queue' THEN a.queue = :name ELSE 1 END
-AND NOT EXISTS (
+-- The attempts that are alive, the oldest first, with the names of their runs and their devices.
+SELECT r.project, r.domain, r.name, a.name, a.task_name, a.run_id, a.environment, a.queue, a.lane, EXISTS (
     SELECT 1 FROM actions AS c
     WHERE c.run_id = a.run_id AND c.parent = a.name
     AND c.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
-)
-ORDER BY a.queued_at LIMIT :limit;
+), t.devices
+FROM actions AS a JOIN runs AS r ON r.id = a.run_id
+LEFT JOIN attempts AS t ON t.run_id = a.run_id AND t.action = a.name AND t.number = a.attempt
+WHERE a.phase IN ('initializing', 'running')
+ORDER BY a.queued_at;
+
+-- name: given_devices
+-- The accelerators of attempts that are alive.
+SELECT t.devices FROM actions AS a
+JOIN attempts AS t ON t.run_id = a.run_id AND t.action = a.name AND t.number = a.attempt
+WHERE a.phase IN ('initializing', 'running') AND t.devices <> '';
 
 -- name: anybody_waits_for_turn$
 -- Whether anybody waits for an equal action.
@@ -87,11 +102,33 @@ WITH RECURSIVE lanes (lane) AS (
 )
 SELECT lane FROM lanes WHERE lane IS NOT NULL;
 
+-- name: lines
+-- The lines of a lane: its roots in line 0, the children of each run in the line of its number; with the first in each.
+WITH RECURSIVE lines (line) AS (
+    SELECT min(CASE WHEN parent IS NULL THEN 0 ELSE run_id END) FROM actions WHERE phase = 'queued' AND lane = :lane
+    UNION ALL
+    SELECT (
+        SELECT min(CASE WHEN a.parent IS NULL THEN 0 ELSE a.run_id END) FROM actions AS a
+        WHERE a.phase = 'queued' AND a.lane = :lane AND (CASE WHEN a.parent IS NULL THEN 0 ELSE a.run_id END) > lines.line
+    )
+    FROM lines WHERE lines.line IS NOT NULL
+)
+SELECT lines.line, (
+    SELECT a.due_at FROM actions AS a
+    WHERE a.phase = 'queued' AND a.lane = :lane AND (CASE WHEN a.parent IS NULL THEN 0 ELSE a.run_id END) = lines.line
+    ORDER BY a.due_at LIMIT 1
+), (
+    SELECT a.seq FROM actions AS a
+    WHERE a.phase = 'queued' AND a.lane = :lane AND (CASE WHEN a.parent IS NULL THEN 0 ELSE a.run_id END) = lines.line
+    ORDER BY a.due_at, a.seq LIMIT 1
+)
+FROM lines WHERE lines.line IS NOT NULL;
+
 -- name: ahead$
--- How many actions of a lane start before one that is queued in it.
+-- How many actions of a line start before one that is queued in it.
 SELECT count(*) FROM actions
-WHERE phase = 'queued' AND lane = :lane
-AND due_at + CASE WHEN parent IS NULL THEN :root_patience ELSE 0 END < :due_at;
+WHERE phase = 'queued' AND lane = :lane AND (CASE WHEN parent IS NULL THEN 0 ELSE run_id END) = :line
+AND (due_at, seq) < (:due_at, :seq);
 
 -- name: free_to_turn
 -- Actions that wait for an equal one although none executes any more; equal ones together, the oldest first.
@@ -128,32 +165,15 @@ WITH RECURSIVE needed (run_id, name) AS (
 SELECT 1 FROM needed WHERE run_id = :run_id AND name = :name LIMIT 1;
 
 -- name: due
--- The next actions of a lane to start: the oldest first, where roots let somewhat younger children pass.
-SELECT * FROM (
-    SELECT * FROM (
-        SELECT * FROM actions
-        WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 0 AND due_at <= :now
-        ORDER BY due_at LIMIT :limit
-    ) AS children
-    UNION ALL
-    SELECT * FROM (
-        SELECT * FROM actions
-        WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 1 AND due_at <= :now
-        ORDER BY due_at LIMIT :limit
-    ) AS roots
-) AS candidates
-ORDER BY due_at + CASE WHEN parent IS NULL THEN :root_patience ELSE 0 END, seq
-LIMIT :limit;
+-- The next actions of a line to start, the oldest first.
+SELECT * FROM actions
+WHERE phase = 'queued' AND lane = :lane AND (CASE WHEN parent IS NULL THEN 0 ELSE run_id END) = :line AND due_at <= :now
+ORDER BY due_at, seq LIMIT :limit OFFSET :offset;
 
 -- name: next_due_at$
--- When the next action of a lane that waits for a moment becomes due.
-SELECT min(due_at) FROM (
-    SELECT min(due_at) AS due_at FROM actions
-    WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 0 AND due_at > :now
-    UNION ALL
-    SELECT min(due_at) AS due_at FROM actions
-    WHERE phase = 'queued' AND lane = :lane AND (parent IS NULL) = 1 AND due_at > :now
-) AS candidates;
+-- When the next action of a line that waits for a moment becomes due.
+SELECT min(due_at) FROM actions
+WHERE phase = 'queued' AND lane = :lane AND (CASE WHEN parent IS NULL THEN 0 ELSE run_id END) = :line AND due_at > :now;
 
 -- name: has_open_children$
 -- Whether an action has children that have not ended.

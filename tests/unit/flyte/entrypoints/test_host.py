@@ -218,10 +218,25 @@ def test_sigterm_ends_children_first(speaker: Speaker, tmp_path: Path) -> None:
     speaker.hear("started")
     wait_until((tmp_path / "mark").exists)
     speaker.process.terminate()
+    speaker.hear("leaving")
     speaker.hear("killing")
-    assert speaker.hear("exited")["signal"] == signal.SIGTERM
+    exited = speaker.hear("exited")
+    assert exited["signal"] == signal.SIGTERM
+    assert exited["detail"] == "the machine told its host to end (SIGTERM)"
     speaker.say("ack", keys=[[1, "a"]])
     assert speaker.end() == 0
+
+
+def test_a_host_that_must_end_sends_away_what_still_comes(speaker: Speaker, tmp_path: Path) -> None:
+    speaker.launch("resist", tmp_path / "mark")
+    speaker.hear("started")
+    wait_until((tmp_path / "mark").exists)
+    speaker.process.terminate()
+    speaker.hear("leaving")
+    speaker.hear("killing")
+    speaker.launch("exit_with", 0, "late")
+    refused = speaker.hear("refused")
+    assert (refused["key"], refused["leaving"], refused["unfit"]) == ([1, "late"], True, False)
 
 
 def test_a_bound_host_says_so_when_it_is_found_again(speaker: Speaker, tmp_path: Path) -> None:

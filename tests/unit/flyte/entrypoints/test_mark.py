@@ -8,7 +8,7 @@ import pytest
 
 from flyte._entrypoints import mark
 from flyte._entrypoints.mark import TokenMark
-from flyte_server.executors.process import kin
+from flyte_server.executors.common import kin
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 

@@ -200,7 +200,7 @@ async def test_a_checker_that_fails_is_said_and_can_be_passed_over() -> None:
 async def test_without_any_builder_the_ways_out_are_named() -> None:
     with pytest.raises(errors.ImageBuildError) as caught:
         await ImageBuildEngine.build(image("alone"))
-    for part in (image("alone").uri, "'local'", "flyte.plugins.image_builders", "interpreter"):
+    for part in (image("alone").uri, "'local'", "flyte.plugins.image_builders", "endpoint='local'"):
         assert part in str(caught.value)
     assert await ImageBuildEngine.image_exists(image("alone")) is None
     with pytest.raises(errors.ImageBuildError, match=r"no image builder 'remote' \(known: local\)"):

@@ -29,7 +29,9 @@ def lines(*texts: str, **fields: Any) -> run_logs_service_pb2.TailLogsResponse:
 
 @pytest.fixture
 def plane() -> Iterator[FakePlane]:
+    """A backend that has only the public protocol, unless a test says what `LogService` answers."""
     plane = FakePlane()
+    plane.answer("LogService/Read", gone("unimplemented"))
     with _session.using(attached(plane)):
         yield plane
 
@@ -96,3 +98,68 @@ def test_show_prints_the_end_of_a_finished_log(
     assert capsys.readouterr().out == "b\nc\n"
     action.show_logs(max_lines=2, raw=True)
     assert capsys.readouterr().out == "a\nb\nc\n"
+
+
+def answer(records: str = "", *, over: bool = False, events: str = "") -> dict[str, Any]:
+    cursor = f"0:{len(records)}"
+    return {"attempt": 1, "records": records, "cursor": cursor, "events": events, "over": over}
+
+
+def own(plane: FakePlane, *answers: Any) -> None:
+    plane.answers["LogService/Read"].clear()
+    plane.answer("LogService/Read", *answers)
+
+
+def stamped(stream: str, kind: str, text: str, second: int = 1) -> str:
+    return f"{second * 1_000_000:016d}{stream}{kind} {text}\n"
+
+
+def test_stored_records_become_lines(plane: FakePlane, action: Action) -> None:
+    plane.answer("get_action_details", state(SUCCEEDED))
+    progress = "".join(stamped("e", "r", f"{n} %") for n in range(3))
+    document = '{"level": "INFO", "message": "trained", "fields": {"loss": 0.1}}'
+    own(
+        plane,
+        answer(stamped("o", "+", "hel") + stamped("e", " ", "other") + stamped("o", " ", "lo")),
+        answer(progress + stamped("e", " ", "100 %") + stamped("e", "j", document) + "as it is\n"),
+        answer(stamped("o", "+", "no end") + stamped("s", "$", "")),
+        answer(over=True),
+    )
+    assert list(action.get_logs()) == [
+        *("other", "hello", "100 %", "INFO trained loss=0.1", "as it is", "no end")
+    ]
+
+
+def test_a_question_goes_on_where_the_last_answer_ended(plane: FakePlane, action: Action) -> None:
+    plane.answer("get_action_details", state(RUNNING), state(SUCCEEDED))
+    first = answer(stamped("o", " ", "a"))
+    own(plane, first, gone(), answer(stamped("o", " ", "b")), answer(over=True))
+    assert list(action.get_logs()) == ["a", "b"]
+    cursors = [request["cursor"] for request in plane.requests("LogService/Read")]
+    assert cursors[:3] == ["", first["cursor"], first["cursor"]]
+
+
+def test_an_event_is_told_once_and_can_be_left_out(plane: FakePlane, action: Action) -> None:
+    plane.answer("get_action_details", state(RUNNING), state(SUCCEEDED))
+    queued = stamped("s", " ", "queued")
+    more = queued + stamped("s", " ", "waits for its turn")
+    answers = (answer(events=queued), answer(events=more), answer(events=more, over=True))
+    own(plane, *answers)
+    assert list(action.get_logs()) == ["queued", "waits for its turn"]
+    own(plane, *answers)
+    assert list(action.get_logs(filter_system=True)) == []
+
+
+def test_a_line_without_an_end_is_shown_when_it_does_not_go_on(
+    plane: FakePlane, action: Action
+) -> None:
+    plane.answer("get_action_details", state(SUCCEEDED))
+    own(
+        plane,
+        answer(stamped("o", "+", "name? ")),
+        answer(),
+        answer(stamped("o", " ", "me"), over=True),
+    )
+    assert list(action.get_logs()) == ["name? ", "me"]
+    waits = [request["wait_ms"] for request in plane.requests("LogService/Read")]
+    assert waits[1] < waits[0], "and it is not waited for long"

@@ -6,10 +6,11 @@ import flyte
 from flyte import errors
 from flyte._policies import Backoff, RetryStrategy, Timeout
 from flyte._runtime.inprocess.budgets import Budget
+from flyte._wire.failing import codes
 
 env = flyte.TaskEnvironment("e")
-USER = errors.to_code(ValueError("no"))
-SYSTEM = errors.to_code(errors.RuntimeSystemError("Busy", "no"))
+USER = codes.to_code(ValueError("no"))
+SYSTEM = codes.to_code(errors.RuntimeSystemError("Busy", "no"))
 
 
 def budget(retries: RetryStrategy | int = 0, timeout: Timeout | None = None) -> Budget:
@@ -32,13 +33,13 @@ def test_user_and_system_have_their_own() -> None:
 
 def test_what_is_final_is_not_tried_again() -> None:
     left = budget(9)
-    assert left.pause(errors.to_code(errors.NonRecoverableError("no use"))) is None
-    assert left.pause(errors.to_code(errors.DeadlineExceededError("late"))) is None
+    assert left.pause(codes.to_code(errors.NonRecoverableError("no use"))) is None
+    assert left.pause(codes.to_code(errors.DeadlineExceededError("late"))) is None
 
 
 def test_an_attempt_that_took_too_long_is_the_users() -> None:
     left = budget(1, Timeout(max_runtime=1))
-    late = errors.to_code(left.exceeded(0, by_deadline=False))
+    late = codes.to_code(left.exceeded(0, by_deadline=False))
     assert (left.pause(late), left.user_failures) == (0, 1)
     assert left.pause(late) is None
 

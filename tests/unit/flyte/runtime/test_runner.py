@@ -84,6 +84,12 @@ async def exits_in_loop(x: int) -> int:
 
 @env.task
 def interrupted(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+    return x
+
+@env.task
+def interrupts_itself(x: int) -> int:
     raise KeyboardInterrupt
 
 @env.task
@@ -104,6 +110,14 @@ def ended_plain(x: int) -> int:
     finally:
         print("cleaned up")
     return x
+
+@env.task
+def ended_and_failing(x: int) -> int:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    finally:
+        raise ValueError("while it cleaned up")
 
 @env.task
 async def ended_and_done(x: int) -> int:
@@ -298,6 +312,11 @@ def test_leaving_the_interpreter_is_a_failure_and_not_a_success(
     assert attempts.error.code == "SystemExit"
 
 
+def test_an_interruption_of_its_own_is_the_tasks_failure(attempts: Attempts) -> None:
+    assert attempts.run("interrupts_itself") == 0
+    assert attempts.error.code == "KeyboardInterrupt"
+
+
 def test_an_interruption_is_no_verdict(attempts: Attempts) -> None:
     assert attempts.run("interrupted") == 130
     assert not (attempts.base / "a0" / "1").exists()
@@ -310,6 +329,15 @@ def test_who_is_asked_to_end_cleans_up_and_leaves_no_verdict(
 ) -> None:
     assert attempts.run(name) == 128 + signal.SIGTERM, "as a shell says that SIGTERM ended it"
     assert "cleaned up" in capsys.readouterr().out
+    assert not (attempts.base / "a0" / "1").exists()
+
+
+@pytest.mark.usefixtures("own_ctrl_c")
+def test_what_goes_wrong_while_a_task_is_ended_is_told_and_is_not_its_failure(
+    attempts: Attempts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert attempts.run("ended_and_failing") == 128 + signal.SIGTERM
+    assert "ValueError: while it cleaned up" in capsys.readouterr().err
     assert not (attempts.base / "a0" / "1").exists()
 
 

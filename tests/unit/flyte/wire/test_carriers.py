@@ -11,6 +11,7 @@ from flyte import errors
 from flyte._interface import NativeInterface
 from flyte._kit.aio import drive
 from flyte._wire import carriers, identities, interfaces, values
+from flyte._wire.failing import codes
 from flyte.storage import digests
 from flyte.types import _engine
 
@@ -166,7 +167,7 @@ def test_what_cannot_fit_is_refused_with_field_size_and_limit(carrier: Shelf | N
 
     assert "inputs.x, has 5,00" in str(caught.value)
     assert "max_inline_io_bytes is 100" in str(caught.value)
-    assert not errors.to_code(caught.value).recoverable
+    assert not codes.to_code(caught.value).recoverable
 
 
 def test_what_no_message_can_hold_is_refused_with_the_way_out() -> None:
@@ -199,7 +200,7 @@ def test_a_flipped_bit_is_noticed() -> None:
         received(message, bytes, shelf)
     said = str(caught.value)
     assert all(part in said for part in ("inputs.x", uri, expected, digests.digest([content])))
-    assert not errors.to_code(caught.value).recoverable
+    assert not codes.to_code(caught.value).recoverable
 
 
 def test_a_cut_end_is_noticed() -> None:

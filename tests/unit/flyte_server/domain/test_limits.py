@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flyte_server.domain import limits
+from flyte_server.domain import limits, telling
 from flyte_server.domain.phases import Kind, Phase
 from flyte_server.domain.records import Action, Failure, Policy
 
@@ -41,6 +41,19 @@ def test_the_event_names_the_limit_the_task_and_the_way_out() -> None:
     assert event is not None
     assert (event.code, event.attempt) == (limits.MAX_RUNTIME, 2)
     assert event.message == (
-        "Attempt 2 of env.f ran for 10.0 s, longer than its max_runtime of 10 s;"
-        " raise it or make the task faster."
+        "Attempt 2 of env.f ran for 10.0 s, longer than its max_runtime of 10 s.\n\n"
+        "next: make the task faster there, or raise max_runtime in its timeout=flyte.Timeout(…)"
     )
+
+
+def test_a_limit_that_was_hit_says_where_the_attempt_was() -> None:
+    stopping = Failure(limits.MAX_RUNTIME, telling.told("It ran too long.", next_step="hurry"))
+    reported = Failure(
+        "Interrupted", telling.told("It was ended.", "Thread 1"), place="train.py:12 in fit"
+    )
+    failure = limits.explained(stopping, reported)
+    assert failure.message == (
+        "It ran too long; it was at train.py:12 in fit.\n\nevidence: Thread 1\n\nnext: hurry"
+    )
+    assert failure.code == limits.MAX_RUNTIME
+    assert limits.explained(stopping, None) is stopping

@@ -307,7 +307,7 @@ USUAL = {
     "enqueue": 9,
     "enqueue cached": 10,
     "hit": 10,
-    "claim": 11,
+    "claim": 12,
     "start": 6,
     "succeed": 7,
     "succeed cached": 9,

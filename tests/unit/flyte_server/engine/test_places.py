@@ -11,11 +11,12 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.control_plane import ControlPlane, new_action, new_run
 
 from flyte_server.domain import errors
-from flyte_server.domain.capacity import Capacity, Gate
+from flyte_server.domain.admission.lanes import Gate
+from flyte_server.domain.capacity import Capacity
 from flyte_server.domain.events import Lost, Started, Succeeded
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import AttemptKey, Policy
-from flyte_server.engine import waiting
+from flyte_server.engine.admission import waiting
 from flyte_server.store import queries
 from flyte_server.store.file import migrate
 
@@ -158,12 +159,12 @@ async def test_thousands_that_wait_behind_a_limit_cost_others_nothing(plane: Con
     assert len(steps) < 200, "a look at each of the two thousand takes ten steps of SQLite or more"
 
 
-@pytest.mark.parametrize("name", ["due", "next_due_at", "lanes", "ahead"])
+@pytest.mark.parametrize("name", ["due", "next_due_at", "lanes", "lines", "ahead"])
 def test_the_queue_is_read_by_its_index(name: str) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate.apply(connection)
     sql: Any = getattr(queries.load("actions"), name).sql
-    values = dict.fromkeys(("lane", "now", "limit", "root_patience", "due_at"), 1)
+    values = dict.fromkeys(("lane", "line", "now", "limit", "offset", "due_at", "seq"), 1)
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
     connection.close()
     touched = [step for step in plan if " actions" in step or " a " in step]
@@ -195,7 +196,9 @@ async def test_who_waits_is_told_for_what_and_for_whom(plane: ControlPlane) -> N
     assert (full.gate, full.most) == (Gate("run", str(run)), 1)
     assert [(each.run, each.action) for each in full.holders] == [("r", "c0")]
     machine = (await why(plane, "c2", slots=1)).full[-1]
-    assert (machine.gate, [each.action for each in machine.holders]) == (waiting.MACHINE, ["c0"])
+    assert machine.gate == Gate(waiting.MACHINE, "slots")
+    assert [each.action for each in machine.holders] == ["c0"]
+    assert machine.said == "slots of the machine: all 1 taken"
 
 
 async def test_who_failed_is_told_when_it_goes_on(plane: ControlPlane) -> None:

@@ -46,6 +46,14 @@ def wait_for(path: str) -> int:
     return int(code)
 
 
+def talk_until(path: str) -> int:
+    """Write a line now and then, until the file is there."""
+    while not Path(path).exists():
+        print("still here")
+        time.sleep(0.01)
+    return 0
+
+
 def resist(mark: str) -> int:
     """Ignore SIGTERM, and have a child that does so too."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -107,6 +115,7 @@ VERBS = {
         sleep,
         wait_for,
         resist,
+        talk_until,
         leave_behind,
         keep_daemon,
         keep_tidy,

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from tests import stored_logs
 from tests.support import eventually
 
 from flyte_server.clock import RealClock
 from flyte_server.domain.events import Event, Failed, Lost, Started, Succeeded
 from flyte_server.domain.records import AttemptKey, Failure
 from flyte_server.engine.ports import Exit, LaunchSpec
+from flyte_server.executors.common.kin import TOKEN_VARIABLE
 from flyte_server.executors.process import records
 from flyte_server.executors.process.executor import ProcessExecutor
-from flyte_server.executors.process.kin import TOKEN_VARIABLE
 from flyte_server.executors.process.options import Options
 
 FAKE_HOST = ("-P", str(Path(__file__).with_name("fake_host.py")))
@@ -94,8 +95,12 @@ class Stage:
         Path(path).write_text(text)
 
     def log(self, spec: LaunchSpec) -> str:
-        path = Path(spec.log_path)
-        return path.read_text() if path.exists() else ""
+        return stored_logs.said(spec.log_path)
+
+    async def whole_log(self, spec: LaunchSpec) -> str:
+        """When all of it is written."""
+        await eventually(lambda: stored_logs.is_whole(spec.log_path))
+        return self.log(spec)
 
     def of(self, spec: LaunchSpec) -> list[Event]:
         return [event for event in self.events if event.attempt == spec.attempt]

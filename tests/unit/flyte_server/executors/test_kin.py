@@ -16,9 +16,9 @@ import pytest
 from tests.support import eventually, wait_until
 
 from flyte_server.clock import RealClock
-from flyte_server.executors.process import kin, processes
-from flyte_server.executors.process.kin import TOKEN_VARIABLE, Kin, Marks
-from flyte_server.executors.process.processes import Seen
+from flyte_server.executors.common import kin, processes
+from flyte_server.executors.common.kin import TOKEN_VARIABLE, Kin, Marks
+from flyte_server.executors.common.processes import Seen
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="marks of /proc")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests import stored_logs
 from tests.support import eventually
 from tests.unit.flyte_server.executors.stage import Stage, gone, pids_in
 
@@ -59,10 +60,11 @@ async def test_output_of_every_kind_is_in_the_log(stage: Stage) -> None:
     spec = stage.spec("speak")
     await executor.launch(spec)
     await stage.end(spec)
-    lines = stage.log(spec).splitlines()
-    assert lines[0] == "imported", "what modules print is in the log of the first attempt"
-    expected = ["from print", "from os.write", "from a subprocess", "and its errors"]
-    assert lines[1:] == expected
+    await stage.whole_log(spec)
+    first, *said = stored_logs.lines(spec.log_path, "o")
+    assert first == "imported", "what modules print is in the log of the first attempt"
+    assert said == ["from print", "from os.write", "from a subprocess"]
+    assert stored_logs.lines(spec.log_path, "e") == ["and its errors"]
 
 
 async def test_attempts_share_a_host_and_nothing_else(stage: Stage, tmp_path: Path) -> None:
@@ -196,8 +198,9 @@ async def test_what_a_task_leaves_running_is_ended_and_mentioned(
     assert isinstance(await stage.end(spec), Succeeded)
     left = await pids_in(tmp_path / "mark")
     assert all(gone(pid) for pid in left)
-    assert "ended what the task had left running" in stage.log(spec)
-    assert all(str(pid) in stage.log(spec) for pid in left)
+    said = stage.log(spec)
+    assert "ended what the task had left running" in said
+    assert all(str(pid) in said for pid in left)
 
 
 async def test_a_daemon_of_a_running_attempt_is_left_alone(stage: Stage, tmp_path: Path) -> None:
@@ -270,7 +273,7 @@ async def test_modules_that_start_threads_are_executed_not_forked(
     spec = stage.spec("one", "two", PRELOAD="threads", VIRTUAL_ENV=str(prefix))
     await executor.launch(spec)
     assert isinstance(await stage.end(spec), Succeeded)
-    assert "executed with one two" in stage.log(spec)
+    assert "executed with one two" in await stage.whole_log(spec)
 
 
 async def test_a_foreign_interpreter_gets_its_own_command(stage: Stage, tmp_path: Path) -> None:
@@ -279,7 +282,7 @@ async def test_a_foreign_interpreter_gets_its_own_command(stage: Stage, tmp_path
     spec = stage.spec("one", "two", VIRTUAL_ENV=str(prefix))
     await executor.launch(spec)
     assert isinstance(await stage.end(spec), Succeeded)
-    assert "executed with one two" in stage.log(spec)
+    assert "executed with one two" in await stage.whole_log(spec)
 
 
 async def test_any_command_can_be_executed_and_killed(stage: Stage, tmp_path: Path) -> None:
@@ -327,6 +330,22 @@ async def test_a_host_that_dies_takes_its_attempts_with_it(stage: Stage, tmp_pat
     assert gone(leader)
     assert gone(child)
     assert stage.host_pids() == []
+
+
+async def test_nothing_more_goes_to_a_host_that_the_machine_told_to_end(
+    stage: Stage, tmp_path: Path
+) -> None:
+    executor = await stage.started()
+    spec = stage.spec("resist", tmp_path / "mark")
+    await executor.launch(spec)
+    await pids_in(tmp_path / "mark")
+    [host] = stage.host_pids()
+    os.kill(host, signal.SIGTERM)
+    late = stage.spec("exit_with", 0, name="late")
+    await executor.launch(late)
+    end = await stage.end(late)
+    assert isinstance(end, Succeeded), str(end)
+    assert host in stage.host_pids(), "the other one still has its grace"
 
 
 async def test_a_host_that_does_not_answer_a_kill_is_ended(stage: Stage) -> None:

@@ -17,9 +17,15 @@ from flyte_server.engine.bus import Bus
 from flyte_server.engine.engine import Engine
 from flyte_server.engine.ports import LaunchSpec
 from flyte_server.services.directory import Directory
+from flyte_server.services.launch.secrets import TaskSecrets
 from flyte_server.services.launch.specs import StoredLaunchSpecs
 from flyte_server.settings import Settings
 from flyte_server.store.database import Database
+from flyte_server.vault import Vault
+
+
+async def no_keyring(name: str) -> bytes | None:
+    return None
 
 
 class Launching:
@@ -27,12 +33,14 @@ class Launching:
 
     def __init__(self, home: Path) -> None:
         self.clock = ManualClock()
+        self.output_base = f"{home}/data/r1"
         self.settings = Settings(home=home, port=8090, task_prefix=Path("/opt/venv"))
         self.database = Database.in_memory()
         self.engine = Engine(self.database, Bus(), self.clock)
         blobs = LocalBlobs(self.settings.data, b"key", self.clock)
+        secrets = TaskSecrets(self.database, Vault(home / "secrets.key"), {}, keyring=no_keyring)
         self.specs = StoredLaunchSpecs(
-            self.settings, self.database, Directory(self.database), blobs
+            self.settings, self.database, Directory(self.database), blobs, secrets
         )
 
     async def root(
@@ -46,7 +54,7 @@ class Launching:
             environment="env",
             spec=spec.SerializeToString(),
             input_uri=f"{self.settings.home}/in/inputs.pb",
-            output_base="/data/r1",
+            output_base=self.output_base,
         )
         run = NewRun(
             "p",
@@ -57,6 +65,17 @@ class Launching:
         )
         _, action = await self.engine.create_run(run)
         return replace(action, attempt=1, token="t1")
+
+    def checkpoint(self, attempt: int) -> str:
+        """Where an attempt saves its checkpoint."""
+        return f"{self.output_base}/a0/{attempt}/_flytecheckpoints"
+
+    def save(self, attempt: int) -> str:
+        """What an attempt does."""
+        path = Path(self.checkpoint(attempt))
+        path.parent.mkdir(parents=True)
+        path.touch()
+        return str(path)
 
     async def of(self, action: Action) -> LaunchSpec:
         return await self.specs.of(action)
@@ -84,15 +103,15 @@ async def test_every_placeholder_of_a_python_task_is_rendered(launching: Launchi
     found = await launching.of(action)
     assert found.args == (
         f"{launching.settings.home}/in/inputs.pb",
-        "/data/r1/a0/1",
-        "/data/r1/a0/raw",
-        "/data/r1/a0/1/_flytecheckpoints",
+        f"{launching.output_base}/a0/1",
+        f"{launching.output_base}/a0/raw",
+        launching.checkpoint(1),
         "",
         "r1",
         "a0",
         "2025-06-15T15:06:40Z",
     )
-    assert found.output_prefix == "/data/r1/a0/1"
+    assert found.output_prefix == f"{launching.output_base}/a0/1"
     assert found.log_path == f"{launching.settings.logs}/p/development/r1/a0/1.log"
 
 
@@ -100,10 +119,22 @@ async def test_a_second_attempt_knows_the_checkpoint_of_the_first(launching: Lau
     action = await launching.root(args=("{{.prevCheckpointPrefix}}", "{{.runStartTime}}"))
     first = await launching.of(action)
     launching.clock.advance(100)
-    second = await launching.of(replace(action, attempt=2, output_uri="/data/r1/a0/2"))
-    assert second.args[0] == "/data/r1/a0/1/_flytecheckpoints"
+    saved = launching.save(1)
+    second = await launching.of(replace(action, attempt=2))
+    assert second.args[0] == saved
     assert second.args[1] == first.args[1]
     assert second.env["FLYTE_ATTEMPT_NUMBER"] == "1"
+
+
+async def test_the_latest_checkpoint_of_any_attempt_counts(launching: Launching) -> None:
+    action = await launching.root(args=("<{{.prevCheckpointPrefix}}>",))
+    found: list[str] = []
+    for attempt, saves in enumerate([False, True, False, False, True, False], start=1):
+        found += (await launching.of(replace(action, attempt=attempt))).args
+        if saves:
+            launching.save(attempt)
+    second, fifth = launching.checkpoint(2), launching.checkpoint(5)
+    assert found == ["<>", "<>", f"<{second}>", f"<{second}>", f"<{second}>", f"<{fifth}>"]
 
 
 async def test_variables_come_from_task_then_run_then_protocol(launching: Launching) -> None:
@@ -120,7 +151,7 @@ async def test_variables_come_from_task_then_run_then_protocol(launching: Launch
     env = (await launching.of(action)).env
     assert env["SIZE"] == "3"
     assert env["VIRTUAL_ENV"] == "/home/me/.venv"
-    assert (env["RUN_NAME"], env["_U_RUN_BASE"]) == ("r1", "/data/r1")
+    assert (env["RUN_NAME"], env["_U_RUN_BASE"]) == ("r1", launching.output_base)
     assert {
         "ACTION_NAME": "a0",
         "FLYTE_INTERNAL_EXECUTION_PROJECT": "p",
