@@ -1,6 +1,7 @@
 """The tasks that the benchmarks run: trivial bodies, so that what is measured is ours."""
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 
@@ -69,6 +70,26 @@ async def chain_reused(n: int) -> float:
     for _ in range(n):
         x = await reused(x)
     return time.perf_counter() - started
+
+
+@env.task
+def lines(n: int) -> float:
+    """Seconds in which `n` lines of a hundred characters were printed."""
+    text = "x" * 99 + "\n"
+    started = time.perf_counter()
+    for _ in range(n // 1000):
+        sys.stdout.write(text * 1000)
+    sys.stdout.flush()
+    return time.perf_counter() - started
+
+
+@env.task
+async def ticks(n: int) -> int:
+    """The moment, ten times a second."""
+    for _ in range(n):
+        print(f"tick {time.time():.6f}", flush=True)
+        await asyncio.sleep(0.1)
+    return n
 
 
 async def _in_batches(task: flyte.AsyncFunctionTaskTemplate, n: int) -> int:

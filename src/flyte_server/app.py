@@ -306,16 +306,6 @@ async def _moving(
     alone: bool = True,  # SQLite, in a directory whose lock we hold
 ) -> AsyncGenerator[None]:
     """Leases, scheduler and reconciler, while the block runs."""
-    scheduler = Scheduler(
-        database,
-        engine,
-        bus,
-        clock=clock,
-        executor=executor,
-        launch_specs=specs,
-        capacity=engine.capacity,
-        alone=alone,
-    )
     held = Leases(
         database,
         engine.plane,
@@ -323,6 +313,16 @@ async def _moving(
         clock=clock,
         seconds=settings.lease_seconds,
         alone=alone,
+    )
+    scheduler = Scheduler(
+        database,
+        engine,
+        bus,
+        clock=clock,
+        executor=executor,
+        launch_specs=specs,
+        alone=alone,
+        may_claim=lambda: held.hold,
     )
     reconciler = Reconciler(
         database,

@@ -11,13 +11,7 @@ GENERATED = ROOT / "src" / "flyte_protocol"
 SOURCES = sorted(set((ROOT / "src").rglob("*.py")) - set(GENERATED.rglob("*.py")))
 DOORS = {"flyte/__init__.py", "flyte/cli/main.py", "flyte/_kit/optional.py"}
 # Module-level state has two homes in the SDK: who talks to which control plane, and what surrounds user code.
-CONTEXT_VARIABLES = {
-    "flyte/_session.py",
-    "flyte/_context.py",
-    # A replica tells by them which attempt prints, and which attempt a task belongs to.
-    "flyte/_entrypoints/replica/voices.py",
-    "flyte/_entrypoints/replica/belongings.py",
-}
+CONTEXT_VARIABLES = {"flyte/_session.py", "flyte/_context.py"}
 
 
 def name_of(path: Path) -> str:

@@ -164,11 +164,11 @@ def test_a_failed_run_says_why_and_where(plane: Plane) -> None:
     done = flyte("run", "zoo.py", "through", "--n", "5", expect=1)
     assert done.stdout == ""
     assert re.search(
-        r"^Error: run \S+ failed: zoo\.leaf \(\S+, attempt 1\): ValueError: leaf 3$",
+        r"^Error: run \S+ failed: child \S+ \(zoo\.leaf\) failed at zoo\.py:\d+ in leaf: ValueError: leaf 3$",
         done.stderr,
         re.MULTILINE,
     ), done.stderr
-    assert "zoo.py" in done.stderr, "the user's traceback"
+    assert 'raise ValueError(f"leaf {n}")' in done.stderr, "the user's traceback"
     assert "flyte get logs" in done.stderr
 
 

@@ -88,9 +88,9 @@ DATA_EXPECTED = {
 }
 DATA_CODES = {
     "large_error": "RuntimeUserError ValueError: x",
-    "unserializable": "RuntimeUserError DataValidationError: outputs.o0.points[1]['b']: expected ",
-    "wrong_record": "RuntimeUserError DataValidationError: outputs.o0.data: expected File, found str",
-    "mixed_column": "RuntimeUserError DataValidationError: outputs.o0['n']: expected values of one",
+    "unserializable": "UnserializableError Unserializable: outputs.o0.points[1]['b']: expected ",
+    "wrong_record": "RuntimeDataValidationError DataValidationError: outputs.o0.data: expected File, found str",
+    "mixed_column": "RuntimeDataValidationError DataValidationError: outputs.o0['n']: expected values of one",
     "missing_file": "StorageNotFoundError StorageNotFoundError: cannot read ",
     "corrupt_file": "DataCorruptionError DataCorruptionError: ",
     "not_a_file": "RuntimeUserError FileNotFoundError: there is no file /no/such/file.txt",

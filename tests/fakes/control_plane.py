@@ -16,7 +16,7 @@ from flyte_server.domain.commands import NewAction, NewRun
 from flyte_server.domain.ids import random_token
 from flyte_server.domain.records import Action
 from flyte_server.engine.bus import Bus
-from flyte_server.engine.engine import Engine
+from flyte_server.engine.engine import Engine, Rules
 from flyte_server.engine.reconciler import Reconciler
 from flyte_server.engine.scheduler import Scheduler
 from flyte_server.store import actions
@@ -62,6 +62,7 @@ class ControlPlane:
             self.clock,
             new_token=lambda: next(tokens),
             new_run_name=lambda: next(names),
+            rules=Rules(Capacity(self.slots)),
         )
         self.executor = FakeExecutor(self.clock)
         self.executor.report = self.engine.apply
@@ -72,7 +73,6 @@ class ControlPlane:
             clock=self.clock,
             executor=self.executor,
             launch_specs=FakeLaunchSpecs(),
-            capacity=Capacity(self.slots),
         )
         self.reconciler = Reconciler(
             self.database,

@@ -152,7 +152,7 @@ def _settle(launch: Launch, surroundings: Surroundings) -> Launch:
     surroundings.variables.adapt(launch.env)
     scenes.announce(surroundings.scene)
     surroundings.folder.enter()
-    _add_sources(launch.env.get(_SOURCES))
+    add_sources(launch.env)
     _furnish(launch, surroundings.folder.path, problem)
     _reseed()
     sys.argv = list(launch.argv)
@@ -181,8 +181,9 @@ def _forget_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _add_sources(folder: str | None) -> None:
+def add_sources(env: Mapping[str, str]) -> None:
     """What was copied into the task's image lies in its working directory; its code wins over it."""
+    folder = env.get(_SOURCES)
     for source in Path(folder).iterdir() if folder else ():
         if not Path(source.name).exists():
             Path(source.name).symlink_to(source)

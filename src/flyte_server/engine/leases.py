@@ -17,6 +17,7 @@ from flyte_server.store.database import Database
 
 _SHARE_OF_LEASE = 0.2
 """One tick: whoever wakes up together with the observer has time to renew before two ticks have counted double."""
+_AFTER_TROUBLE_SECONDS = 0.5
 _logger = logging.getLogger(__name__)
 
 
@@ -61,15 +62,19 @@ class Leases:
         self._silence = Silence[str](self._tick_seconds)
         self._known: dict[str, Lease] = {}
         self._doubted: frozenset[str] = frozenset()
+        self.hold = False
+        """Whether the last renewal was written.  Without that nothing may be claimed: a host that this control plane
+        has adopted would still count as silent, and what it starts as lost."""
 
     async def run(self) -> None:
         """Renew until cancelled."""
         while True:
-            await self._clock.sleep(self._tick_seconds)
+            pause = self._tick_seconds
+            await self._clock.sleep(pause if self.hold else min(pause, _AFTER_TROUBLE_SECONDS))
             await self.renew()
 
     async def renew(self) -> None:
-        """Renew once, and look at the others; a store that fails is asked again at the next tick."""
+        """Renew once, and look at the others; a store that fails is asked again soon."""
         try:
             workers = {self._plane, *await self._executor.beating()}
             found = await self._database.write(
@@ -81,8 +86,10 @@ class Leases:
             )
             self._silence.tick(self._clock.monotonic())
             self._note(found)
+            self.hold = True
             await self._tidy(found, workers)
         except Exception:
+            self.hold = False
             _logger.exception("the leases could not be renewed; trying again")
 
     def is_foreign(self, worker: str) -> bool:

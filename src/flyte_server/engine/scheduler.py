@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from flyte_server.clock import Clock
-from flyte_server.domain.capacity import Capacity
 from flyte_server.domain.errors import CannotLaunch
 from flyte_server.domain.events import Event, Failed, Lost
 from flyte_server.domain.phases import Blame
@@ -28,8 +27,7 @@ class Scheduler:
 
     Example:
         scheduler = Scheduler(
-            database, engine, bus, clock=clock, executor=executor, launch_specs=specs,
-            capacity=Capacity(8)
+            database, engine, bus, clock=clock, executor=executor, launch_specs=specs
         )
         task = asyncio.create_task(scheduler.run())
     """
@@ -43,8 +41,8 @@ class Scheduler:
         clock: Clock,
         executor: Executor,
         launch_specs: LaunchSpecs,
-        capacity: Capacity,
         alone: bool = True,
+        may_claim: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._engine = engine
@@ -52,9 +50,10 @@ class Scheduler:
         self._clock = clock
         self._executor = executor
         self._launch_specs = launch_specs
-        self._capacity = capacity
         self._alone = alone
         """Whether no other control plane works on this store: aborts of another one wake nobody here."""
+        self._may_claim = may_claim
+        """Whether the others know that we are alive (`Leases.hold`)."""
         self._launching: set[AttemptKey] = set()
 
     @property
@@ -73,8 +72,10 @@ class Scheduler:
     async def _look(self, launches: asyncio.TaskGroup, aborts: Subscription) -> float:
         """Claim and launch what is due; gives the seconds until the next look at the latest."""
         seen = aborts.wakes
+        if not self._may_claim():
+            return _AFTER_TROUBLE_SECONDS
         try:
-            claims = await self._engine.claim(self._capacity)
+            claims = await self._engine.claim(self._engine.capacity)
         except Exception:
             _logger.exception("the queue could not be claimed from; trying again")
             return _AFTER_TROUBLE_SECONDS

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 from tests.e2e.plane import Plane, gone
@@ -18,6 +19,7 @@ TARGETS = {
     "control plane": 2,
     "guardian": 1,
     "host": 2,
+    "scribe": 1,
     "attempt": 4,
     "grandchild": 2,
     "client": 1,
@@ -110,8 +112,9 @@ class Storm:
             "guardian": lambda: [psutil.Process(self.plane.guardian_pid)],
             "client": lambda: [psutil.Process(pid) for pid in self.clients()],
             "host": lambda: _with_children(hosts(self.plane)),
-            "attempt": lambda: _children(hosts(self.plane)),
-            "grandchild": lambda: _children(_children(hosts(self.plane))),
+            "scribe": lambda: scribes(self.plane),
+            "attempt": lambda: attempts(self.plane),
+            "grandchild": lambda: _children(attempts(self.plane)),
         }
         with suppress(FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
             return found[target]()
@@ -122,7 +125,25 @@ def hosts(plane: Plane) -> list[psutil.Process]:
     """Processes that fork attempts: those of the plane that are no child of one of their kind."""
     alike = [each for each in plane.processes() if _HOST_WORDS in _words(each)]
     pids = {each.pid for each in alike}
-    return [each for each in alike if _parent(each) not in pids]
+    return [each for each in alike if _parent(each) not in pids and not _is_scribe(each)]
+
+
+def scribes(plane: Plane) -> list[psutil.Process]:
+    """Processes that keep what attempts print."""
+    return [each for each in plane.processes() if _is_scribe(each)]
+
+
+def attempts(plane: Plane) -> list[psutil.Process]:
+    """What hosts have forked for attempts."""
+    return [each for each in _children(hosts(plane)) if not _is_scribe(each)]
+
+
+def _is_scribe(process: psutil.Process) -> bool:
+    """By the mark that it shows to whoever looks for what is left of attempts."""
+    try:
+        return b"FLYTE_ATTEMPT_TOKEN=scribe\0" in Path(f"/proc/{process.pid}/environ").read_bytes()
+    except OSError:
+        return False
 
 
 def _children(parents: list[psutil.Process]) -> list[psutil.Process]:
@@ -132,7 +153,7 @@ def _children(parents: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def _with_children(parents: list[psutil.Process]) -> list[psutil.Process]:
-    busy = {_parent(child) for child in _children(parents)}
+    busy = {_parent(child) for child in _children(parents) if not _is_scribe(child)}
     return [parent for parent in parents if parent.pid in busy]
 
 

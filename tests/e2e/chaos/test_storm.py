@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.chaos import books
 from tests.e2e.chaos.books import Ledger
 from tests.e2e.chaos.conftest import Strength
-from tests.e2e.chaos.storm import Storm, hosts
+from tests.e2e.chaos.storm import Storm, attempts, hosts, scribes
 from tests.e2e.plane import Plane, gone, here
 from tests.support import wait_until
 
@@ -131,8 +131,9 @@ def check_nothing_is_left(workload: Workload) -> None:
     """No attempt, no process of an attempt, no open row."""
     plane = workload.plane
     wait_until(lambda: all(map(gone, workload.ledger.pids())), timeout_seconds=30)
-    wait_until(lambda: not any(host.children() for host in hosts(plane)), timeout_seconds=30)
+    wait_until(lambda: not attempts(plane), timeout_seconds=30)
     known = {plane.pid, plane.guardian_pid, *workload.watching(), *(h.pid for h in hosts(plane))}
+    known |= {scribe.pid for scribe in scribes(plane)}
     assert {each.pid for each in plane.processes()} <= known
     assert books.open_attempts(plane.home) == []
     wait_until(lambda: len(books.leases(plane.home)) <= 1 + len(hosts(plane)), timeout_seconds=60)

@@ -190,6 +190,8 @@ def nobody_is_declared_dead_who_lives(world: "World", rows: Rows) -> Iterator[st
                 continue
             was_away = any(kind.startswith(_AWAY) for kind in journal.faults)
             execution = ran.get(name)
+            if execution is None and key[0] in journal.poisoned:
+                continue  # claimed, and then nobody could read what to start
             if execution is None and not was_away:
                 yield f"{name} failed by the system without any reason: {failure}"
             if execution is not None and execution.ending not in {"killed", "system"}:

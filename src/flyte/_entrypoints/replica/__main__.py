@@ -144,6 +144,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 def _entered(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     os.chdir(directory)
+    child.add_sources(os.environ)  # noqa: TID251 - a process's edge
     return directory
 
 

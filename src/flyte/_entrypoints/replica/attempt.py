@@ -171,9 +171,11 @@ class Attempt:
             self.task.get_loop().call_soon_threadsafe(self.cancel)
 
     async def _failed(self, error: BaseException) -> Failure:
-        if self._asked and isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
-            return _INTERRUPTED
         if isinstance(error, KeyboardInterrupt):
+            return _INTERRUPTED
+        if self._asked:  # what it raises while it is ended is no verdict on the task
+            if not isinstance(error, asyncio.CancelledError):
+                logger.warning("an attempt that was told to end failed", exc_info=error)
             return _INTERRUPTED
         document = endings.failed(error, self._hidden.values)
         try:

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from flyte._kit import masking
+
 MASK = b"***"
-SHORTEST = 4
-"""Bytes of the shortest value that is hidden: to hide every `1` would hide the log."""
-_SHORTEST_LINE = 8
-"""A line of a value of several lines (a key file) is hidden by itself from this length on."""
 
 
 class Masker:
@@ -42,7 +40,7 @@ class Masker:
     def close(self) -> bytes:
         """What was held back; nothing follows it.  Much of a value is hidden like the whole."""
         held, self._held = self._held, b""
-        return MASK if len(held) >= SHORTEST else held
+        return MASK if len(held) >= masking.SHORTEST else held
 
     def _beginning(self, text: bytes, begin: int) -> int:
         """Where, from `begin` on, the longest end of the text begins that may go on to be a value."""
@@ -56,12 +54,5 @@ class Masker:
 
 
 def _forms(values: Iterable[str]) -> set[bytes]:
-    """Values as they may be printed: whole, without space around them, line by line."""
-    forms: set[bytes] = set()
-    for value in values:
-        whole = value.encode("utf-8", "surrogateescape")
-        lines = whole.splitlines()
-        forms |= {form for form in (whole, whole.strip()) if len(form.strip()) >= SHORTEST}
-        if len(lines) > 1:
-            forms |= {line.strip() for line in lines if len(line.strip()) >= _SHORTEST_LINE}
-    return forms
+    """Values as they may be printed: the same forms that error messages are searched for."""
+    return {form.encode("utf-8", "surrogateescape") for form in masking.forms(values)}
