@@ -1,15 +1,16 @@
 """Time limits under clocks that jump: a laptop that slept, a clock that was set."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 from tests.fakes.clock import LoopClock
 from tests.fakes.control_plane import ControlPlane, new_action, new_run
 
 from flyte_server.domain import limits
+from flyte_server.domain.capacity import Capacity
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Policy
+from flyte_server.engine.engine import Rules
 
 pytestmark = pytest.mark.looptime
 HOUR_US = 3_600_000_000
@@ -68,7 +69,7 @@ async def test_what_starts_after_a_jump_has_its_own_time(plane: ControlPlane) ->
 
 
 async def test_a_jump_is_no_time_in_the_queue(plane: ControlPlane) -> None:
-    plane.scheduler._capacity = replace(plane.scheduler._capacity, slots=1)
+    plane.engine._rules = Rules(Capacity(1))
     await plane.start_root()
     patient = Policy(max_queued_seconds=60)
     other, _ = await plane.engine.create_run(new_run("other", policy=patient))
