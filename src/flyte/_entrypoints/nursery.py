@@ -46,6 +46,7 @@ class Nursery:
         self.variables = child.Variables()
         self.desk = Desk(self.variables.mark, self._is_no_attempt)
         self._prepared = False
+        self._has_warned = False
         self._leaving = ""
         """Why the host takes nothing more; empty: it does."""
         self._serial = 0
@@ -124,9 +125,19 @@ class Nursery:
             self._prepared = True
             self._unrelated |= processes.children()
         if unfit:
+            self._warn_once(attempt, unfit)
             self._refuse(attempt, unfit, unfit=True)
         else:
             self._fork(attempt)
+
+    def _warn_once(self, attempt: Attempt, unfit: str) -> None:
+        """The one who can change it hears why actions of this environment start more slowly than others."""
+        if not self._has_warned:
+            self._has_warned = True
+            attempt.note(
+                f"every action of this environment starts in a fresh process, which takes about a second: {unfit}; "
+                "start them inside of the task, or import that module there, to have them forked"
+            )
 
     def _fork(self, attempt: Attempt) -> None:
         pens = () if attempt.pens is None else (attempt.pens,)

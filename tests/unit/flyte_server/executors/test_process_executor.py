@@ -273,7 +273,13 @@ async def test_modules_that_start_threads_are_executed_not_forked(
     spec = stage.spec("one", "two", PRELOAD="threads", VIRTUAL_ENV=str(prefix))
     await executor.launch(spec)
     assert isinstance(await stage.end(spec), Succeeded)
-    assert "executed with one two" in await stage.whole_log(spec)
+    log = await stage.whole_log(spec)
+    assert "executed with one two" in log
+    assert "starts in a fresh process, which takes about a second: importing the task's" in log
+    again = stage.spec("one", "two", name="again", PRELOAD="threads", VIRTUAL_ENV=str(prefix))
+    await executor.launch(again)
+    assert isinstance(await stage.end(again), Succeeded)
+    assert "fresh process" not in await stage.whole_log(again), "it is said once"
 
 
 async def test_a_foreign_interpreter_gets_its_own_command(stage: Stage, tmp_path: Path) -> None:
