@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from flyte_server.domain.errors import ControlPlaneError
+from flyte_server.domain.errors import Conflict
 from flyte_server.vault import keys
 
 _VERSION = b"\x01"
@@ -16,7 +16,7 @@ _NONCE_BYTES = 12
 _HEAD_BYTES = len(_VERSION) + keys.ID_BYTES + _NONCE_BYTES
 
 
-class CannotOpen(ControlPlaneError):  # noqa: N818 - named by what happened
+class CannotOpen(Conflict):
     """A sealed value was changed, moved to another name, or its key is gone."""
 
 
