@@ -40,6 +40,7 @@ from flyte_server.store.rows import Connection
 M = TypeVar("M")
 Context = RequestContext[Any, Any]
 
+_FEW = 2
 WISH, ENDS = "x-flyte-updates", "ends"
 """Our own SDK wants to know, after the snapshot, of nothing but ends: four times fewer messages."""
 ABORT_REASON = "the call was cancelled in the parent task"
@@ -75,19 +76,20 @@ class ChildUpdates(Generic[M]):
         self._caller = caller
         self._only_ends = only_ends
         self._cursor = 0
-        self._known: set[str] = set()
+        self._told = 0
+        """How many changes the last look has found."""
         self._is_first = True
         self.heartbeat = sentinel
         self.topic: Topic = ends_topic(facts.run.id) if only_ends else run_topic(facts.run.id)
 
     @property
     def rest_seconds(self) -> float:
-        """Two children are told of at once; changes of fifty and more are gathered for 10 ms."""
-        return min(0.01, 0.0002 * len(self._known))
+        """Changes that come one by one are told one by one, a step waits for each; many are gathered for 10 ms."""
+        return 0.01 if self._told > _FEW else 0.0
 
     async def look(self) -> Iterable[M]:
         changed, self._cursor = await self._database.read(self._changed)
-        self._known.update(action.name for action in changed)
+        self._told = len(changed)
         messages = (self._update(action) for action in changed)
         if not self._is_first:
             return messages
