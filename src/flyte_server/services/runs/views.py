@@ -78,14 +78,17 @@ class RunActions:
         self._matches = matches
         self._cursor = 0
         self._looks = 0
+        self._phases: dict[str, Phase] = {}
         self._known: dict[str, Action] = {}
+        """Those that may have to be told again: open ones, and those with children.  Of the others only the phase is
+        kept: a run may have hundreds of thousands."""
         self._children: defaultdict[str, Counter[Phase]] = defaultdict(Counter[Phase])
 
     @property
     def rest_seconds(self) -> float:
         """The larger the run, and the longer it was looked at, the rarer the looks: a hello is told at once, and a
         thousand actions that change all the time, or one after the other, are not told one by one."""
-        return min(0.2, 0.0002 * len(self._known) + 0.01 * max(0, self._looks - _QUICK_LOOKS))
+        return min(0.2, 0.0002 * len(self._phases) + 0.01 * max(0, self._looks - _QUICK_LOOKS))
 
     async def look(self) -> Iterable[run_service_pb2.WatchActionsResponse]:
         self._looks += 1
@@ -96,23 +99,30 @@ class RunActions:
             self._count(action)
             if action.parent is not None:
                 parents[action.parent] = None
-        names = dict.fromkeys(action.name for action in changed) | parents
-        told = [self._known[name] for name in names if name in self._known]
+        told = {action.name: action for action in changed}
+        told |= {name: self._known[name] for name in parents if name in self._known}
         self.over = self._is_over()
-        return self._messages(told)
+        self._forget(changed)
+        return self._messages(tuple(told.values()))
 
     def heartbeat(self) -> run_service_pb2.WatchActionsResponse:
         return run_service_pb2.WatchActionsResponse()
 
     def _count(self, action: Action) -> None:
-        before = self._known.get(action.name)
+        before = self._phases.get(action.name)
+        self._phases[action.name] = action.phase
         self._known[action.name] = action
         if action.parent is None:
             return
         counts = self._children[action.parent]
         if before is not None:
-            counts[before.phase] -= 1
+            counts[before] -= 1
         counts[action.phase] += 1
+
+    def _forget(self, changed: Iterable[Action]) -> None:
+        for action in changed:
+            if action.phase.terminal and action.parent and action.name not in self._children:
+                self._known.pop(action.name, None)
 
     def _is_over(self) -> bool:
         root = self._known.get(ROOT_ACTION)
