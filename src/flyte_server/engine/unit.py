@@ -15,7 +15,8 @@ from flyte_server.domain.phases import LIVE, Phase
 from flyte_server.domain.records import Action, ActionKey, Attempt, CacheEntry, Run
 from flyte_server.engine import bus
 from flyte_server.engine.ports import Outputs
-from flyte_server.store import actions, aside, cache, limits, runs, specs
+from flyte_server.store import actions, aside, cache, limits, runs
+from flyte_server.store.catalogue import specs
 from flyte_server.store.rows import Connection
 
 _ASIDE_PAUSES = (10.0, 2.0, 300.0)

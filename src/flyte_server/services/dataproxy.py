@@ -14,12 +14,12 @@ from flyte_server.blobs import Link, LocalBlobs
 from flyte_server.domain.errors import Invalid, NotFound
 from flyte_server.domain.records import Action
 from flyte_server.services import links
+from flyte_server.services.catalogue.tasks import TaskBook
 from flyte_server.services.directory import Directory
 from flyte_server.services.links import Links
 from flyte_server.services.logs.tails import LogTails
 from flyte_server.services.runs import details
 from flyte_server.services.runs.creation import InputStore
-from flyte_server.services.tasks import TaskBook
 from flyte_server.services.wire import actions as wire_actions
 from flyte_server.services.wire import ids, specs, times
 from flyte_server.services.wire.ids import ProjectName

@@ -11,9 +11,9 @@ from flyte_server.domain.phases import Blame, Phase
 from flyte_server.domain.records import AttemptKey, Failure
 from flyte_server.engine.engine import Engine
 from flyte_server.services import faults
+from flyte_server.services.catalogue.tasks import TaskBook
 from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.launch import verdicts
-from flyte_server.services.tasks import TaskBook
 from flyte_server.services.wire import commands, ids
 
 

@@ -1,7 +1,7 @@
 """All services on one ASGI application: `POST /<package>.<Service>/<Method>`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,10 @@ from flyte_server.engine.ports import Workers
 from flyte_server.engine.recovery import Recoveries
 from flyte_server.engine.retention.loop import Retention
 from flyte_server.environments.keeper import Environments
-from flyte_server.services import actions, dataproxy, projects, secrets, single_machine, tasks
+from flyte_server.services import actions, dataproxy, single_machine
 from flyte_server.services.caching.explanations import Explanations
 from flyte_server.services.caching.outputs import FileOutputs
+from flyte_server.services.catalogue import projects, secrets, tasks
 from flyte_server.services.directory import Directory
 from flyte_server.services.faults import Faults
 from flyte_server.services.fencing import Fence
@@ -108,7 +109,8 @@ class Parts:
 
 def application(parts: Parts) -> App:
     """Everything that answers HTTP."""
-    router = Router(parts.settings, services(parts), Transfers(parts.blobs))
+    routes = {LINK_PREFIX: Transfers(parts.blobs)}
+    router = Router(parts.settings, services(parts), routes)
     return Guard(router, parts.settings, unlimited=LINK_PREFIX)
 
 
@@ -228,20 +230,26 @@ def _own_services(parts: Parts, links: Links, recoveries: Recoveries) -> list[Ow
 
 
 class Router:
-    """Finds the application of a path."""
+    """Finds the application of a path.
 
-    def __init__(self, settings: Settings, services: Sequence[ServiceApp], transfers: App) -> None:
+    Args:
+        routes: what answers below paths that are no service's.
+    """
+
+    def __init__(
+        self, settings: Settings, services: Sequence[ServiceApp], routes: Mapping[str, App]
+    ) -> None:
         self._settings = settings
         self._services: dict[str, Any] = {service.path: service for service in services}
-        self._transfers = transfers
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         service = self._services.get(path[: path.rfind("/")])
         if service is not None:
             await service(_uncompressed_at_home(scope), receive, Gathered(send))
-        elif path.startswith(LINK_PREFIX):
-            await self._transfers(scope, receive, send)
+        elif (route := self._route(path)) is not None:
+            await route(scope, receive, send)
         elif path == HEALTH_PATH:
             await self._health(send)
         elif scope["method"] == "GET":
@@ -250,6 +258,9 @@ class Router:
             await asgi.refuse(
                 send, 404, "unimplemented", f"This control plane has no service at {path}."
             )
+
+    def _route(self, path: str) -> App | None:
+        return next((app for prefix, app in self._routes.items() if path.startswith(prefix)), None)
 
     async def _health(self, send: Send) -> None:
         await asgi.answer_json(

@@ -12,7 +12,7 @@ from flyte import _session
 from flyte._kit import aio
 from flyte._kit.absence import Absence
 from flyte._phases import ActionPhase
-from flyte.cli import logs
+from flyte.cli.nouns import logs
 from flyte.cli.options import RootOptions
 from flyte.cli.render import Progress, Silence, complaint
 from flyte.remote import ActionDetails, ActionOutputs, Run

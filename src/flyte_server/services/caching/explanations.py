@@ -16,7 +16,7 @@ from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.wire import identities, specs
 from flyte_server.services.wire.ids import AttemptName
 from flyte_server.store import actions, cache
-from flyte_server.store import specs as stored
+from flyte_server.store.catalogue import specs as stored
 from flyte_server.store.database import Database
 
 _COMPARED = 16

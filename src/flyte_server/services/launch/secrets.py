@@ -14,8 +14,8 @@ from contextlib import suppress
 from flyte_server.domain.errors import CannotLaunch
 from flyte_server.domain.secrets import SecretName, WantedSecret
 from flyte_server.engine.ports import Hidden
-from flyte_server.services.secrets import place
-from flyte_server.store import secrets
+from flyte_server.services.catalogue.secrets import place
+from flyte_server.store.catalogue import secrets
 from flyte_server.store.database import Database
 from flyte_server.vault import CannotOpen, Vault
 

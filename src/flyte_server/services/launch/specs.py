@@ -21,7 +21,7 @@ from flyte_server.services.wire import actions as wire_actions
 from flyte_server.services.wire import times
 from flyte_server.settings import Settings
 from flyte_server.store import actions as attempts
-from flyte_server.store import specs
+from flyte_server.store.catalogue import specs
 from flyte_server.store.database import Database
 
 _REMEMBERED_TEMPLATES = 256

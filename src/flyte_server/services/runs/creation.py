@@ -15,9 +15,9 @@ from flyte_server.domain.errors import Invalid, NotFound
 from flyte_server.domain.records import Action, Run
 from flyte_server.engine.engine import Engine
 from flyte_server.services import faults
-from flyte_server.services.projects import ProjectBook
+from flyte_server.services.catalogue.projects import ProjectBook
+from flyte_server.services.catalogue.tasks import TaskBook
 from flyte_server.services.recovery.sources import Sources
-from flyte_server.services.tasks import TaskBook
 from flyte_server.services.wire import commands, identities, ids, specs
 from flyte_server.services.wire.ids import ProjectName, TaskName
 

@@ -13,7 +13,8 @@ from flyte_server.domain.records import Action
 from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.wire import actions as wire_actions
 from flyte_server.services.wire.actions import Views
-from flyte_server.store import actions, specs
+from flyte_server.store import actions
+from flyte_server.store.catalogue import specs
 from flyte_server.store.database import Database
 
 M = TypeVar("M", bound=Message)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from flyte.cli.main import COMMANDS, main
+from flyte.cli.main import main
+from flyte.cli.verbs import COMMANDS
 
 SCRIPT = '''
 import threading

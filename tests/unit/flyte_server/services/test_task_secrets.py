@@ -11,10 +11,10 @@ from tests.fakes import messages
 from flyte_server.domain.errors import CannotLaunch
 from flyte_server.domain.secrets import SealedSecret, SecretKind, SecretName, WantedSecret
 from flyte_server.engine.ports import Hidden
+from flyte_server.services.catalogue.secrets import place
 from flyte_server.services.launch import templates, variables
 from flyte_server.services.launch.secrets import TaskSecrets, values_in
-from flyte_server.services.secrets import place
-from flyte_server.store import secrets
+from flyte_server.store.catalogue import secrets
 from flyte_server.store.database import Database
 from flyte_server.vault import Vault
 

@@ -14,7 +14,7 @@ from tests.support import wait_until
 
 from flyte_server.domain import errors
 from flyte_server.domain.records import Project
-from flyte_server.store import projects
+from flyte_server.store.catalogue import projects
 from flyte_server.store.database import Database
 from flyte_server.store.file import backups, migrate
 

@@ -9,7 +9,7 @@ import pytest
 
 from flyte_server.domain import errors
 from flyte_server.domain.records import Project
-from flyte_server.store import projects
+from flyte_server.store.catalogue import projects
 from flyte_server.store.database import Database
 
 Opener = Callable[[], Database]

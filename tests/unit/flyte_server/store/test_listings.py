@@ -9,7 +9,8 @@ from tests.fakes.control_plane import ControlPlane, new_action, new_run
 from flyte_server.domain import errors
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Project, TaskVersion
-from flyte_server.store import actions, projects, runs, specs, tasks
+from flyte_server.store import actions, runs
+from flyte_server.store.catalogue import projects, specs, tasks
 from flyte_server.store.filters import Filter, Function, Sort
 
 

@@ -11,7 +11,7 @@ from tests.fakes.storage import DAY, DOMAIN, PROJECT, Home
 
 from flyte_server.domain.records import Project, TaskVersion
 from flyte_server.engine.retention.limits import Limits
-from flyte_server.store import projects, tasks
+from flyte_server.store.catalogue import projects, tasks
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from flyte_server.domain.errors import AlreadyExists, NotFound
 from flyte_server.domain.records import Project
 from flyte_server.services import listing
 from flyte_server.services.wire import ids
-from flyte_server.store import projects
+from flyte_server.store.catalogue import projects
+from flyte_server.store.catalogue.projects import ProjectQuery
 from flyte_server.store.database import Database
 from flyte_server.store.filters import Sort
-from flyte_server.store.projects import ProjectQuery
 from flyte_server.store.rows import Connection
 
 Context = RequestContext[Any, Any]

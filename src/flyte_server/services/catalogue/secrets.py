@@ -11,7 +11,7 @@ from flyte_server.domain.errors import AlreadyExists, Invalid, NotFound
 from flyte_server.domain.secrets import SealedSecret, SecretKind, SecretName
 from flyte_server.services import listing
 from flyte_server.services.wire import ids, times
-from flyte_server.store import secrets
+from flyte_server.store.catalogue import secrets
 from flyte_server.store.database import Database
 from flyte_server.vault import Vault
 

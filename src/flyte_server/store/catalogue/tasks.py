@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, replace
 
 from flyte_server.domain.records import TaskVersion
-from flyte_server.store import filters, queries, rows, specs
+from flyte_server.store import filters, queries, rows
+from flyte_server.store.catalogue import specs
 from flyte_server.store.filters import Filter, Sort
 from flyte_server.store.rows import Connection
 

@@ -6,8 +6,7 @@ import click
 
 from flyte import _session, errors
 from flyte._kit import aio
-from flyte.cli import options, session
-from flyte.cli.limits import explained
+from flyte.cli import explained, options, session
 from flyte.cli.render import Table
 
 _kind = click.argument("kind", type=click.Choice(["environment", "queue"]))
@@ -56,14 +55,6 @@ def delete_limit(root: options.RootOptions, kind: str, name: str) -> None:
     _ask("Delete", kind=kind, name=name)
     told = Table(("",), [(f"the {kind} {name} has no limit any more",)])
     root.show(told, {"kind": kind, "name": name, "most": None})
-
-
-@click.group("update")
-def update() -> None:
-    """Change what the control plane keeps to."""
-
-
-update.add_command(update_limit)
 
 
 def set_aside(run_name: str) -> list[str]:

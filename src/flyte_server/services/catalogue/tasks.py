@@ -10,14 +10,14 @@ from flyte_server.clock import Clock
 from flyte_server.domain.errors import AlreadyExists, Invalid, NotFound
 from flyte_server.domain.records import TaskVersion
 from flyte_server.services import listing
-from flyte_server.services.projects import ProjectBook
+from flyte_server.services.catalogue.projects import ProjectBook
 from flyte_server.services.wire import ids, times
 from flyte_server.services.wire import specs as wire_specs
 from flyte_server.services.wire.actions import Views
 from flyte_server.services.wire.ids import TaskName
-from flyte_server.store import specs, tasks
+from flyte_server.store.catalogue import specs, tasks
+from flyte_server.store.catalogue.tasks import TaskQuery
 from flyte_server.store.database import Database
-from flyte_server.store.tasks import TaskQuery
 
 Context = RequestContext[Any, Any]
 

@@ -1,4 +1,4 @@
-"""`flyte get …`: what the control plane knows."""
+"""`flyte get run|action|io` and `flyte abort run|action`: what ran, how it ended, and its end before time."""
 
 from datetime import datetime
 from typing import Any
@@ -8,11 +8,9 @@ import click
 from flyte._ids import ROOT_ACTION
 from flyte._kit import aio
 from flyte._phases import ActionPhase
-from flyte.cli import logs, options, secrets, session, storage, tables, usage
-from flyte.cli.images import environments
-from flyte.cli.limits import commands, explained
-from flyte.cli.render import Table
-from flyte.remote import Action, ActionDetails, Project, Run, RunDetails, TimeFilter, User
+from flyte.cli import explained, options, session, tables
+from flyte.cli.nouns import limits, usage
+from flyte.remote import Action, ActionDetails, Run, RunDetails, TimeFilter, User
 
 _phase = click.option(
     "--in-phase",
@@ -23,14 +21,18 @@ _phase = click.option(
 _limit = click.option(
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most."
 )
+_reason = click.option(
+    "--reason",
+    default="Manually aborted from the CLI",
+    show_default=True,
+    help="Why; shown wherever the run is shown.",
+)
+_wait = click.option(
+    "--wait", is_flag=True, help="Return when no process is left, not when nothing new starts."
+)
 
 
-@click.group()
-def get() -> None:
-    """Show runs, actions, inputs and outputs, logs, projects."""
-
-
-@get.command("run")
+@click.command("run")
 @click.argument("name", required=False)
 @_limit
 @_phase
@@ -63,7 +65,7 @@ def get_run(root: options.RootOptions, name: str | None, **chosen: Any) -> None:
     root.show(tables.runs(runs), [run.to_dict() for run in runs])
 
 
-@get.command("action")
+@click.command("action")
 @click.argument("run_name")
 @click.argument("action_name", required=False)
 @_phase
@@ -95,11 +97,11 @@ def get_action(
         return
     actions = list(Action.listall(for_run_name=run_name, in_phase=in_phase or None))
     root.show(tables.actions(actions), [action.to_dict() for action in actions])
-    for line in commands.set_aside(run_name):
+    for line in limits.set_aside(run_name):
         click.echo(line, err=True)
 
 
-@get.command("io")
+@click.command("io")
 @click.argument("run_name")
 @click.argument("action_name", required=False)
 @click.option("-i", "--inputs-only", is_flag=True, help="Only the inputs.")
@@ -138,41 +140,67 @@ async def _values(
     return values
 
 
-@get.command("project")
-@click.argument("name", required=False)
-@click.option("--archived", is_flag=True, help="Archived projects instead of active ones.")
+@click.command("run")
+@click.argument("run_name")
+@_reason
+@_wait
+@options.scope_options
 @options.pass_root
-def get_project(root: options.RootOptions, name: str | None, archived: bool) -> None:
-    """List projects, or show one."""
-    session.connect(root)
-    projects = [Project.get(name)] if name else list(Project.listall(archived=archived))
-    root.show(tables.projects(projects), [project.to_dict() for project in projects])
+def abort_run(
+    root: options.RootOptions,
+    run_name: str,
+    reason: str,
+    wait: bool,
+    project: str | None,
+    domain: str | None,
+) -> None:
+    """Stop a run: every action of it that has not ended, and their processes."""
+    session.connect(root, project=project, domain=domain)
+    _stop(Run.get(name=run_name), f"run {run_name}", reason, wait=wait)
 
 
-@get.command("config")
+@click.command("action")
+@click.argument("run_name")
+@click.argument("action_name")
+@_reason
+@_wait
+@options.scope_options
 @options.pass_root
-def get_config(root: options.RootOptions) -> None:
-    """Show the configuration in effect, and the file that it is from."""
-    config = session.configured(root)
-    document = {
-        "source": str(config.source) if config.source else "no file: defaults",
-        "endpoint": config.platform.endpoint,
-        "insecure": config.platform.insecure,
-        "org": config.task.org,
-        "project": config.task.project,
-        "domain": config.task.domain,
-        "builder": config.image.builder,
-    }
-    rows = [(name, "" if value is None else str(value)) for name, value in document.items()]
-    root.show(Table(("entry", "value"), rows), document)
+def abort_action(
+    root: options.RootOptions,
+    run_name: str,
+    action_name: str,
+    reason: str,
+    wait: bool,
+    project: str | None,
+    domain: str | None,
+) -> None:
+    """Stop one action and what it has called; its caller gets an ActionAbortedError."""
+    session.connect(root, project=project, domain=domain)
+    action = Action.get(run_name=run_name, name=action_name)
+    _stop(action, f"action {action_name} of run {run_name}", reason, wait=wait)
 
 
-get.add_command(logs.get_logs)
-get.add_command(commands.get_limit)
-get.add_command(secrets.get_secret)
-get.add_command(storage.get_storage)
-get.add_command(environments.get_environment)
-get.add_command(usage.get_usage)
+def _stop(target: Run | Action, what: str, reason: str, *, wait: bool) -> None:
+    if target.done():
+        click.echo(f"{what} has ended already: {target.phase.value}")
+        return
+    if target.aborting is None:
+        target.abort(reason)
+        target.sync()
+    elif not wait:
+        click.echo(f"{what} is being aborted already: {target.aborting}")
+        return
+    if wait:
+        target.wait(quiet=True)
+    if target.done():
+        click.echo(f"{what} has ended: {target.phase.value}")
+    else:
+        run_name = target.name if isinstance(target, Run) else target.run_name
+        click.echo(
+            f"{what} is being aborted: nothing new of it starts, its processes are ended;"
+            f" see it with: flyte get action {run_name}"
+        )
 
 
 def _between(after: datetime | None, before: datetime | None) -> TimeFilter | None:

@@ -11,17 +11,7 @@ from flyte.cli.render import Table
 from flyte.config import _read
 
 
-@click.group()
-def start() -> None:
-    """Start the control plane of this machine."""
-
-
-@click.group()
-def stop() -> None:
-    """Stop the control plane of this machine."""
-
-
-@start.command("server")
+@click.command("server")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 8090 or a free one by default.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--foreground", is_flag=True, help="Stay in this terminal; Ctrl-C ends it.")
@@ -43,7 +33,7 @@ def start_server(
     root.show(Table(tuple(document), [row]), document)
 
 
-@stop.command("server")
+@click.command("server")
 def stop_server() -> None:
     """Stop the control plane of this machine.
 

@@ -1,4 +1,4 @@
-"""`flyte create config`, `flyte create project` and `flyte create secret`."""
+"""`flyte get config` and `flyte create config`: what says which control plane is used."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,29 @@ from typing import Any
 
 import click
 
-from flyte.cli import options, secrets, session
-from flyte.remote import Project
+from flyte.cli import options, session
+from flyte.cli.render import Table
 
 
-@click.group()
-def create() -> None:
-    """Make a configuration file, a project or a secret."""
+@click.command("config")
+@options.pass_root
+def get_config(root: options.RootOptions) -> None:
+    """Show the configuration in effect, and the file that it is from."""
+    config = session.configured(root)
+    document = {
+        "source": str(config.source) if config.source else "no file: defaults",
+        "endpoint": config.platform.endpoint,
+        "insecure": config.platform.insecure,
+        "org": config.task.org,
+        "project": config.task.project,
+        "domain": config.task.domain,
+        "builder": config.image.builder,
+    }
+    rows = [(name, "" if value is None else str(value)) for name, value in document.items()]
+    root.show(Table(("entry", "value"), rows), document)
 
 
-@create.command("config")
+@click.command("config")
 @click.option("--endpoint", default="local", show_default=True, help="Control plane to use.")
 @click.option("--insecure", is_flag=True, help="Talk plain HTTP to the endpoint.")
 @click.option("--org", help="Organisation to act for.")
@@ -53,25 +66,3 @@ def _yaml(chosen: dict[str, Any]) -> str:
             lines.append(f"{section}:")
             lines.extend(f"  {name}: {json.dumps(value)}" for name, value in given.items())
     return "\n".join(lines) + "\n"
-
-
-@create.command("project")
-@click.option("--id", "project_id", required=True, help="Short name, as in addresses.")
-@click.option("--name", required=True, help="Name for people.")
-@click.option("--description", default="", help="What it is for.")
-@click.option("-l", "--label", "labels", multiple=True, type=options.KeyValue(), help="KEY=VALUE.")
-@options.pass_root
-def create_project(
-    root: options.RootOptions,
-    project_id: str,
-    name: str,
-    description: str,
-    labels: tuple[tuple[str, str], ...],
-) -> None:
-    """Make a project."""
-    session.connect(root)
-    Project.create(project_id, name, description, dict(labels) or None)
-    click.echo(f"project {project_id} was made")
-
-
-create.add_command(secrets.create_secret)

@@ -1,0 +1,1 @@
+-- Keys, logins and the audit log.

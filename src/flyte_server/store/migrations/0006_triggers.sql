@@ -1,0 +1,1 @@
+-- Triggers, their revisions and ticks.

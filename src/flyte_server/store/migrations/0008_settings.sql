@@ -1,0 +1,1 @@
+-- Settings of organisation, domain and project; keys of secrets.
