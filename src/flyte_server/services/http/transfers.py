@@ -1,7 +1,6 @@
 """PUT and GET of signed links: the content goes from the socket to the disk, or back, in pieces."""
 
 import errno
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -16,9 +15,8 @@ from flyte_server.blobs import (
     Received,
 )
 from flyte_server.domain.errors import Invalid
-from flyte_server.services.http import asgi, ranges
+from flyte_server.services.http import asgi, giving
 from flyte_server.services.http.asgi import Headers, Receive, Scope, Send
-from flyte_server.services.http.ranges import Part
 
 CHECKSUM_HEADER = b"x-content-xxh3"
 """In the answer to a PUT: the xxh3 (128 bits, hexadecimal) of what was stored."""
@@ -36,10 +34,6 @@ _SAFE: Headers = [
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-class _Gone(Exception):  # noqa: N818 - not an error: there is nobody left to tell
-    """The client hung up in the middle."""
-
-
 class Transfers:
     """The ASGI application below `/blobs/`."""
 
@@ -55,7 +49,7 @@ class Transfers:
             await asgi.refuse(send, HTTPStatus.BAD_REQUEST, "invalid_argument", str(error))
         except OSError as error:
             await _refuse_for_disk(send, error)
-        except _Gone:
+        except asgi.Gone:
             return
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,41 +89,15 @@ class Transfers:
                 "for a new link."
             )
         expected = Announced(link.length if announced is None else announced, link.md5 or md5)
-        return await self._blobs.receive(path, _body(receive), expected)
+        return await self._blobs.receive(path, asgi.body(receive), expected)
 
 
 async def _get(scope: Scope, blob: OpenBlob, suffix: str, *, send: Send) -> None:
     """A file, or the part of it that is asked for."""
-    headers: Headers = [
-        (b"content-type", _TYPES.get(suffix, b"application/octet-stream")),
-        (b"accept-ranges", b"bytes"),
-        (b"etag", blob.etag.encode()),
-        *_SAFE,
-    ]
-    try:
-        part = ranges.part(
-            asgi.header(scope, b"range"),
-            size=blob.size,
-            condition=asgi.header(scope, b"if-range"),
-            etag=blob.etag,
-        )
-    except ranges.Unsatisfiable:
+    kind = _TYPES.get(suffix, b"application/octet-stream")
+    if not await giving.give(scope, blob, [(b"content-type", kind), *_SAFE], send=send):
         span = (b"content-range", f"bytes */{blob.size}".encode())
-        status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        await asgi.answer(send, status, b"", headers=[*headers, span])
-        return
-    status = HTTPStatus.OK
-    if part is not None:
-        status = HTTPStatus.PARTIAL_CONTENT
-        span = f"bytes {part.first}-{part.end - 1}/{blob.size}"
-        headers.append((b"content-range", span.encode()))
-    whole = part or Part(0, blob.size)
-    headers.append((b"content-length", str(whole.end - whole.first).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    if scope["method"] != "HEAD":
-        async for piece in blob.pieces(whole.first, whole.end):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await asgi.answer(send, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b"", headers=[span])
 
 
 async def _refuse_for_disk(send: Send, error: OSError) -> None:
@@ -141,13 +109,3 @@ async def _refuse_for_disk(send: Send, error: OSError) -> None:
         advice = "look at the disk of the control plane's data directory."
     reason = error.strerror or type(error).__name__
     await asgi.refuse(send, status, code, f"The file cannot be stored or read: {reason}; {advice}")
-
-
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        yield message.get("body", b"")
-        if not message.get("more_body", False):
-            return
