@@ -10,18 +10,21 @@ should it die: runs go on although nobody types another command.  The record nam
 
 import fcntl
 import http.client
+import ipaddress
 import itertools
 import json
 import logging
 import os
 import shutil
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flyte import errors
 from flyte._kit import backoff, clock, optional
@@ -57,6 +60,8 @@ class Endpoint:
     version: str
     home: Path
     """Its directory."""
+    ca_cert: Path | None = None
+    """The certificate to trust, when it speaks TLS with one of its own."""
 
 
 def find(home: Path | None = None) -> Endpoint | None:
@@ -65,8 +70,44 @@ def find(home: Path | None = None) -> Endpoint | None:
     return recorded if recorded and _alive(recorded.pid) and _answers(recorded) else None
 
 
+def at(endpoint: str, home: Path | None = None) -> Endpoint | None:
+    """The control plane that runs on `home`, if that is what answers at this address; None: another one, or none.
+
+    Only addresses of this machine are looked at: its token must never leave it.
+
+    Args:
+        endpoint: as in a configuration; `localhost` stands for the address at which it listens.
+    """
+    recorded = _recorded(home or _read.flyte_home())
+    if recorded is None or not _is_this_machine(recorded.host):
+        return None
+    return find(home) if _place(endpoint, recorded) == _place(recorded.url, recorded) else None
+
+
+def _place(endpoint: str, like: Endpoint) -> tuple[str, str, int | None]:
+    scheme = urlsplit(like.url).scheme
+    text = endpoint.strip().removeprefix("dns:///")
+    parts = urlsplit(text if "://" in text else f"{scheme}://{text}")
+    host = parts.hostname or ""
+    try:
+        return parts.scheme, like.host if host == "localhost" else host, parts.port
+    except ValueError:  # the client says what is wrong with the number of the port
+        return parts.scheme, host, None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def find_or_start(
-    home: Path | None = None, *, host: str | None = None, port: int | None = None
+    home: Path | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    more: Sequence[str] = (),
 ) -> Endpoint:
     """The control plane that runs on `home`; it is started in the background if there is none.
 
@@ -76,6 +117,7 @@ def find_or_start(
         home: its directory (default: `$FLYTE_HOME`, else `~/.flyte`).
         host: address to listen at, should it be started (default: this machine only).
         port: port to listen at, should it be started (default: 8090, else a free one).
+        more: more options of `python -m flyte_server`, should it be started.
 
     Raises:
         ServerStartError: it did not come up; the message has the end of its log.
@@ -86,9 +128,9 @@ def find_or_start(
         _warn_of_another_version(found)
         return found
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _one_starter(home):
-            return find(home) or _arriving(home) or _start(home, _options(host, port))
+            return find(home) or _arriving(home) or _start(home, [*_options(host, port), *more])
     except OSError as error:
         raise errors.ServerStartError(
             f"the control plane cannot use {home} ({error.strerror}); "
@@ -153,6 +195,7 @@ def _recorded(home: Path) -> Endpoint | None:
             pid=_process_id(record["pid"]),
             version=str(record["version"]),
             home=home,
+            ca_cert=Path(record["ca_cert"]) if record.get("ca_cert") else None,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -211,7 +254,7 @@ def _guardian(home: Path) -> int | None:
 
 def _answers(recorded: Endpoint) -> bool:
     """Whether the process that listens at the recorded address is the recorded one."""
-    connection = http.client.HTTPConnection(recorded.host, recorded.port, timeout=_PROBE_SECONDS)
+    connection = _connection(recorded)
     try:
         connection.request("GET", "/healthz")
         health: Any = json.loads(connection.getresponse().read())
@@ -220,6 +263,17 @@ def _answers(recorded: Endpoint) -> bool:
     finally:
         connection.close()
     return isinstance(health, dict) and health.get("pid") == recorded.pid
+
+
+def _connection(recorded: Endpoint) -> http.client.HTTPConnection:
+    if not recorded.url.startswith("https://"):
+        return http.client.HTTPConnection(recorded.host, recorded.port, timeout=_PROBE_SECONDS)
+    # Nothing secret is asked, and the answer is only a number: whom to trust is the client's matter.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(
+        recorded.host, recorded.port, timeout=_PROBE_SECONDS, context=context
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`flyte.init` and `flyte.init_from_config`: choose the session of this process.
+"""`flyte.init` and its relatives: choose the session of this process.
 
 Nothing is connected here: a script that is only imported pays nothing, and an endpoint that does not answer is
 reported by the first verb that needs it.
@@ -6,35 +6,23 @@ reported by the first verb that needs it.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from flyte import _session, errors
 from flyte._kit.immediate import immediate
 from flyte._session import Session
-from flyte.config import Config
+from flyte.config import Config, _arguments, _login, _read
+from flyte.config._access import LoginKind
 
 LogFormat = Literal["console", "json"]
-AuthType = Literal["Pkce", "ClientSecret", "ExternalCommand", "DeviceFlow", "Passthrough"]
-
-_NOT_BUILT = {
-    "api_key": "logging in with an API key",
-    "client_id": "logging in with client credentials",
-    "client_credentials_secret": "logging in with client credentials",
-    "auth_client_config": "logging in with a client configuration",
-    "command": "logging in by an external command",
-    "proxy_command": "logging in to a proxy by an external command",
-    "http_proxy_url": "an HTTP proxy for logging in",
-}
-"""Arguments that would be dangerous to ignore, and what they ask for."""
+AuthType = LoginKind
 
 _AS_GIVEN = (
-    "org",
-    "endpoint",
     "insecure",
     "insecure_skip_verify",
     "ca_cert_file_path",
+    "http_proxy_url",
     "rpc_retries",
     "log_level",
     "user_log_level",
@@ -43,6 +31,8 @@ _AS_GIVEN = (
     "sync_local_sys_paths",
 )
 """Arguments that the session has under the same name."""
+
+_LOGGERS = {"log_level": "flyte", "user_log_level": "flyte.user"}
 
 _log = logging.getLogger("flyte.init")
 
@@ -88,18 +78,17 @@ def init(  # noqa: PLR0913 - an official signature
     """Set up the SDK from explicit arguments; without an `endpoint`, `flyte.run` runs tasks in this process.
 
     Args:
-        org: organisation, for backends that have several.
-        project: project of runs and tasks (default: "flytesnacks").
-        domain: domain of runs and tasks (default: "development").
+        endpoint: `dns:///host:port`, `https://host`, `http://host:port`, or `local`: this machine's own control plane.
+        org, project, domain: of runs and tasks (default: "flytesnacks", "development").
+        api_key: as `flyte create api-key` prints it; it has the endpoint, too (default: `FLYTE_API_KEY`).
+        auth_type: else how to log in: "Pkce" (browser), "ClientSecret" (with `client_id` and
+            `client_credentials_secret`), "ExternalCommand" (`command` prints a token), "DeviceFlow", "Passthrough".
+        ca_cert_file_path: authority to trust, for calls, logins and data (`insecure_skip_verify` is refused).
         root_dir: what lies below it can be bundled (default: the working directory).
-        endpoint: `dns:///host:port`, `http://host:port`, `https://host`, or `local`: this machine's own control
-            plane, which is started if need be.
-        insecure: plain HTTP instead of TLS.
-        images: names for existing images.
-        sync_local_sys_paths: give tasks the entries of `sys.path` below `root_dir`.
+        images: names for existing images (`image_registry` is refused: images are pushed nowhere).
 
     Raises:
-        InitializationError: for an argument that this version cannot honour, such as `api_key`.
+        InitializationError: for what this version cannot honour, and for a login that lacks something.
 
     Example:
         >>> flyte.init(endpoint="local", project="weather")
@@ -133,14 +122,14 @@ def init_from_config(  # noqa: PLR0913 - an official signature
 
     Raises:
         ConfigError: the file does not exist, is not YAML, or an entry has the wrong type.
-        InitializationError: it asks for a way to log in that this version does not have.
+        InitializationError: it asks for a login that lacks something.
 
     Example:
         >>> flyte.init_from_config(project="weather")
     """
     config = _configuration(path_or_config, root_dir)
     init(
-        **_platform(config),
+        **_arguments.platform(config),
         org=org or config.task.org,
         project=project or config.task.project,
         domain=domain or config.task.domain,
@@ -159,18 +148,146 @@ def init_from_config(  # noqa: PLR0913 - an official signature
     )
 
 
+@immediate
+def init_from_api_key(  # noqa: PLR0913 - an official signature
+    api_key: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    root_dir: Path | None = None,
+    log_level: int | None = None,
+    log_format: LogFormat | None = None,
+    storage: Any = None,
+    batch_size: int = 1000,
+    image_builder: str = "local",
+    images: dict[str, str] | None = None,
+    sync_local_sys_paths: bool = True,
+    insecure_skip_verify: bool = False,
+    ca_cert_file_path: str | None = None,
+) -> None:
+    """Set up the SDK with an API key, which says where the control plane is, too.
+
+    Args:
+        api_key: as `flyte create api-key` prints it (default: the variable `FLYTE_API_KEY`).
+
+    Raises:
+        InitializationError: there is no key, or it cannot be read.
+
+    Example:
+        >>> flyte.init_from_api_key(project="weather")
+    """
+    key = api_key or _read.environment().get(_login.KEY_VARIABLE)
+    if not key:
+        raise errors.InitializationError(
+            "MissingApiKey",
+            "user",
+            f"there is no API key: pass api_key, or set {_login.KEY_VARIABLE} to what `flyte create api-key NAME` "
+            "has printed",
+        )
+    init(
+        api_key=key,
+        project=project,
+        domain=domain,
+        root_dir=root_dir,
+        log_level=log_level,
+        log_format=log_format,
+        storage=storage,
+        batch_size=batch_size,
+        image_builder=image_builder,
+        images=images,
+        sync_local_sys_paths=sync_local_sys_paths,
+        insecure_skip_verify=insecure_skip_verify,
+        ca_cert_file_path=ca_cert_file_path,
+    )
+
+
+@immediate
+def init_in_cluster(
+    org: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    api_key: str | None = None,
+    endpoint: str | None = None,
+    insecure: bool = False,
+) -> dict[str, Any]:
+    """Set up the SDK in the process of a task, from what the control plane that started it has told.
+
+    Whoever asks is, in this order: `api_key`; a configuration file that `UCTL_CONFIG` or `FLYTECTL_CONFIG` names;
+    `FLYTE_AUTH_TYPE` with `FLYTE_AUTH_COMMAND`; a key that the control plane has put there; the task itself.
+
+    Args:
+        org: organisation (default: `_U_ORG_NAME`).
+        project: project (default: that of the task).
+        domain: domain (default: that of the task).
+        api_key: logs in with a key, at the key's endpoint.
+        endpoint: another control plane than `_U_EP_OVERRIDE`.
+        insecure: plain HTTP instead of TLS.
+
+    Returns:
+        The arguments that say where and how: `endpoint`, `insecure`, `api_key`, …
+
+    Example:
+        >>> flyte.init_in_cluster()
+        {'insecure': True, 'endpoint': '127.0.0.1:8090'}
+    """
+    environment = _read.environment()
+    where = _arguments.in_cluster(environment, api_key, endpoint, insecure)
+    init(
+        **where,
+        org=org or environment.get("_U_ORG_NAME"),
+        project=project or environment.get("FLYTE_INTERNAL_EXECUTION_PROJECT"),
+        domain=domain or environment.get("FLYTE_INTERNAL_EXECUTION_DOMAIN"),
+    )
+    return where
+
+
+@immediate
+def init_passthrough(
+    endpoint: str | None = None,
+    org: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    insecure: bool = False,
+) -> dict[str, Any]:
+    """Set up the SDK for a service that asks on behalf of others: each block of calls says who asks.
+
+    Args:
+        endpoint: the control plane (default: the one that started this process).
+        insecure: plain HTTP instead of TLS.
+
+    Returns:
+        `endpoint` and `insecure`, as they are in effect.
+
+    Example:
+        >>> flyte.init_passthrough("https://flyte.example.com")
+        >>> with flyte.remote.auth_metadata(("authorization", f"Bearer {token}")):
+        ...     flyte.remote.Run.get("r1")
+    """
+    environment = _read.environment()
+    where: dict[str, Any] = {
+        "endpoint": endpoint or environment.get("_U_EP_OVERRIDE"),
+        "insecure": insecure
+        or (not endpoint and _arguments.truthy(environment.get("_U_INSECURE"))),
+    }
+    init(**where, auth_type="Passthrough", org=org, project=project, domain=domain)
+    return where
+
+
 def _install(given: Mapping[str, Any]) -> None:
     """Make a session of the arguments of `init`."""
-    _refuse_what_is_not_built(given)
+    _refuse(given)
     if given["local_persistence"] or given["local_tracked"] or given["local_tracked_strict"]:
         _log.warning(
             "local_persistence and local_tracked do nothing: this version keeps no record of local runs"
         )
-    _set_log_levels(given["log_level"], given["user_log_level"])
+    _set_up_logs(given)
     root_dir = given["root_dir"]
+    chosen = _login.chosen(given, key_around=_key_around())
     _session.install(
         Session(
             **{name: given[name] for name in _AS_GIVEN},
+            login=chosen.login,
+            endpoint=chosen.endpoint,
+            org=chosen.org,
             project=given["project"] or _session.DEFAULT_PROJECT,
             domain=given["domain"] or _session.DEFAULT_DOMAIN,
             root_dir=_directory(root_dir) if root_dir else None,
@@ -179,6 +296,12 @@ def _install(given: Mapping[str, Any]) -> None:
             source=given["source_config_path"],
         )
     )
+
+
+def _key_around() -> str | None:
+    """The key in the variable; a task asks as itself, unless it says otherwise."""
+    environment = _read.environment()
+    return None if "_U_EP_OVERRIDE" in environment else environment.get(_login.KEY_VARIABLE)
 
 
 def _configuration(path_or_config: str | Path | Config | None, root_dir: Path | None) -> Config:
@@ -191,20 +314,15 @@ def _configuration(path_or_config: str | Path | Config | None, root_dir: Path | 
     return Config.auto(path_or_config)
 
 
-def _platform(config: Config) -> dict[str, Any]:
-    """Section `admin`, as arguments of `init`; the way to log in is the server's business in this version."""
-    return {name: value for name, value in asdict(config.platform).items() if name != "auth_mode"}
-
-
-def _refuse_what_is_not_built(given: Mapping[str, object]) -> None:
-    for name, purpose in _NOT_BUILT.items():
-        if given[name]:
-            raise errors.InitializationError(
-                "NotSupported",
-                "user",
-                f"{name} is set, but {purpose} is not supported in this version; "
-                "remove it, and use an endpoint without authentication",
-            )
+def _refuse(given: Mapping[str, object]) -> None:
+    """Arguments that would be dangerous or misleading to ignore."""
+    if given["image_registry"]:
+        raise errors.InitializationError(
+            "NotSupported",
+            "user",
+            "image_registry is set, but images of this version are environments on the control plane's machine, which "
+            "are pushed to no registry; remove it",
+        )
 
 
 def _directory(root_dir: Path) -> Path:
@@ -230,8 +348,9 @@ def _named_images(images: tuple[str, ...] | None) -> dict[str, str]:
     return pairs
 
 
-def _set_log_levels(log_level: int | None, user_log_level: int | None) -> None:
-    if log_level is not None:
-        logging.getLogger("flyte").setLevel(log_level)
-    if user_log_level is not None:
-        logging.getLogger("flyte.user").setLevel(user_log_level)
+def _set_up_logs(given: Mapping[str, Any]) -> None:
+    if given["reset_root_logger"]:
+        logging.basicConfig(force=True, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in ("log_level", "user_log_level"):
+        if given[name] is not None:
+            logging.getLogger(_LOGGERS[name]).setLevel(given[name])

@@ -17,12 +17,16 @@ from flyte._context import ctx
 from flyte._kit import optional
 from flyte._kit.absence import Absence
 from flyte.config import _read
+from flyte.config._access import RPC_RETRIES, Access, Login
 
 if TYPE_CHECKING:
     from flyte._client import ControlPlane
 
 DEFAULT_PROJECT = "flytesnacks"
 DEFAULT_DOMAIN = "development"
+
+TOKEN_FILE = "token"
+"""In the directory of a control plane: what says that one may read the directory."""
 
 Mode = Literal["local", "remote"]
 
@@ -35,6 +39,10 @@ class Address:
     insecure: bool
     embedded: bool
     """The control plane of this machine, which sees the caller's files and interpreter."""
+    home: Path | None = None
+    """The directory of this machine's control plane, if this is its address: there lies the token."""
+    ca_cert: Path | None = None
+    """The certificate that this machine's control plane says is its own."""
 
 
 class Link:
@@ -86,7 +94,10 @@ class Session:
     insecure: bool = False
     insecure_skip_verify: bool = False
     ca_cert_file_path: str | None = None
-    rpc_retries: int = 3
+    rpc_retries: int = RPC_RETRIES
+    http_proxy_url: str | None = None
+    login: Login = field(default_factory=Login)
+    """How to log in, should the control plane ask for it."""
     root_dir: Path | None = None
     """Code below it is bundled, and modules are named relative to it; None: the working directory."""
     log_level: int | None = None
@@ -142,10 +153,22 @@ def _connect(session: Session, address: Address) -> "ControlPlane":
     return client.ControlPlane.connect(
         address.endpoint,
         insecure=address.insecure,
-        insecure_skip_verify=session.insecure_skip_verify,
-        ca_cert=_certificate(session.ca_cert_file_path),
+        access=_access(session, address),
         environment=own,
         absence=absence,
+    )
+
+
+def _access(session: Session, address: Address) -> Access:
+    trusted = session.ca_cert_file_path or address.ca_cert
+    return Access(
+        login=session.login,
+        token_file=address.home / TOKEN_FILE if address.home else None,
+        metadata=metadata,
+        ca_cert=_certificate(trusted),
+        insecure_skip_verify=session.insecure_skip_verify,
+        http_proxy_url=session.http_proxy_url,
+        rpc_retries=session.rpc_retries,
     )
 
 
@@ -158,6 +181,10 @@ async def _resolve(session: Session, *, start: bool) -> Address:
             "or flyte.init_from_config() with an endpoint in the configuration file",
         )
     if not session.embedded:
+        in_task = _of_attempt(session, _environment()) is not None
+        here = None if in_task else await asyncio.to_thread(_embedded.at, session.endpoint)
+        if here is not None:  # the one of this machine, named by its address
+            return _of_this_machine(here, embedded=False)
         return Address(session.endpoint, session.insecure, embedded=False)
     found = await asyncio.to_thread(_embedded.find_or_start if start else _embedded.find)
     if found is None:
@@ -165,10 +192,16 @@ async def _resolve(session: Session, *, start: bool) -> Address:
             "unavailable",
             "the control plane of this machine does not run; start it with: flyte start server",
         )
-    return Address(found.url, insecure=True, embedded=True)
+    return _of_this_machine(found, embedded=True)
 
 
-def _certificate(path: str | None) -> bytes | None:
+def _of_this_machine(found: _embedded.Endpoint, *, embedded: bool) -> Address:
+    return Address(
+        found.url, insecure=True, embedded=embedded, home=found.home, ca_cert=found.ca_cert
+    )
+
+
+def _certificate(path: str | Path | None) -> bytes | None:
     if path is None:
         return None
     try:
@@ -196,10 +229,12 @@ class _Cell:
         session: Session | None = None,
         absence: Absence | None = None,
         sharing: _Sharing | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.session = session
         self.absence = absence
         self.sharing = sharing
+        self.metadata = metadata or {}
         self.in_task: Session | None = None
 
 
@@ -235,7 +270,8 @@ def current() -> Session:
 @contextmanager
 def using(session: Session) -> Generator[Session]:
     """Run a block with another session; the process's own is untouched."""
-    token = _cell.set(_Cell(session, sharing=_cell.get().sharing))
+    here = _cell.get()
+    token = _cell.set(_Cell(session, sharing=here.sharing, metadata=here.metadata))
     try:
         yield session
     finally:
@@ -268,13 +304,31 @@ def waiting_out(absence: Absence) -> Generator[None]:
     Outside of such a block a question without an answer soon fails: whoever types a command wants to hear of it.
     """
     here = _cell.get()
-    made = _Cell(here.session, absence, here.sharing)
+    made = _Cell(here.session, absence, here.sharing, here.metadata)
     made.in_task = here.in_task
     token = _cell.set(made)
     try:
         yield
     finally:
         _cell.reset(token)
+
+
+@contextmanager
+def passing_on(metadata: Mapping[str, str]) -> Generator[None]:
+    """Run a block whose calls say who asks: on top of what a surrounding block says."""
+    here = _cell.get()
+    made = _Cell(here.session, here.absence, here.sharing, {**here.metadata, **metadata})
+    made.in_task = here.in_task
+    token = _cell.set(made)
+    try:
+        yield
+    finally:
+        _cell.reset(token)
+
+
+def metadata() -> Mapping[str, str]:
+    """What the surrounding `passing_on` says about who asks."""
+    return _cell.get().metadata
 
 
 def absence() -> Absence | None:

@@ -20,7 +20,9 @@ class FakePlane:
 
     endpoint = "http://fake:1"
     http = None
-    """Transfers use connections of their own."""
+
+    def transport_to(self, url: str) -> None:
+        """Transfers use connections of their own."""
 
     def __init__(self) -> None:
         self.answers: dict[str, deque[Any]] = defaultdict(deque)

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,16 +16,24 @@ from flyteidl2.cluster.service_connect import ClusterServiceClient
 from flyteidl2.dataproxy.dataproxy_service_connect import DataProxyServiceClient
 from flyteidl2.project.project_service_connect import ProjectServiceClient
 from flyteidl2.secret.secret_connect import SecretServiceClient
+from flyteidl2.settings.settings_service_connect import SettingsServiceClient
 from flyteidl2.task.task_service_connect import TaskServiceClient
+from flyteidl2.trigger.trigger_service_connect import TriggerServiceClient
 from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceClient
 from flyteidl2.workflow.run_service_connect import RunServiceClient
 
 from flyte import errors
 from flyte._client import fencing, own, transport, whereabouts
+from flyte._client.auth import choosing
+from flyte._client.auth.command import Command
+from flyte._client.auth.credentials import Credentials, Nobody
+from flyte._client.auth.interceptor import Authorization
+from flyte._client.auth.proxy import Fronted
 from flyte._client.faults import Faults
 from flyte._client.interceptors import Bearable, Headers, Retry
 from flyte._ids import ActionID
 from flyte._kit.absence import Absence
+from flyte.config._access import RPC_RETRIES, Access
 from flyte_protocol.actions.v1.batch_connect import BatchServiceClient
 
 C = TypeVar("C", bound=ConnectClient)
@@ -56,6 +65,8 @@ class ControlPlane:
         caller: ActionID | None = None,
         fence: fencing.Fence | None = None,
         absence: Bearable = lambda: None,
+        credentials: Credentials | None = None,
+        rpc_retries: int = RPC_RETRIES,
     ) -> None:
         self.endpoint = endpoint
         self.http = http
@@ -63,7 +74,13 @@ class ControlPlane:
         client = pyqwest.Client(http)
         # Outermost first: one call has one request id, however often it is tried.
         fences = () if fence is None else (fence,)
-        interceptors = (Faults(endpoint), Headers(headers or {}, caller), *fences, Retry(absence))
+        interceptors = (
+            Faults(endpoint),
+            Headers(headers or {}, caller),
+            *fences,
+            Authorization(credentials or Nobody()),
+            Retry(absence, tries=rpc_retries + 1),
+        )
         # On the same machine gzip costs more CPU than it saves bytes.
         compression = None if transport.is_loopback(endpoint) else GzipCompression()
 
@@ -83,11 +100,15 @@ class ControlPlane:
         self.tasks = service(TaskServiceClient)
         self.projects = service(ProjectServiceClient)
         self.secrets = service(SecretServiceClient)
+        self.settings = service(SettingsServiceClient)
+        self.triggers = service(TriggerServiceClient)
         self.run_logs = service(RunLogsServiceClient)
         self.identity = service(IdentityServiceClient)
         self.cluster = service(ClusterServiceClient)
         self._own = service(ConnectClient)
         self._shares_files: bool | None = None
+        self._access = Access()
+        self._elsewhere: pyqwest.HTTPTransport | None = None
 
     @classmethod
     def connect(
@@ -95,8 +116,7 @@ class ControlPlane:
         endpoint: str,
         *,
         insecure: bool = False,
-        insecure_skip_verify: bool = False,
-        ca_cert: bytes | None = None,
+        access: Access | None = None,
         headers: Mapping[str, str] | None = None,
         caller: ActionID | None = None,
         environment: Mapping[str, str] | None = None,
@@ -107,8 +127,7 @@ class ControlPlane:
         Args:
             endpoint: `http://host:port`, `https://host`, `dns:///host` or `host:port`.
             insecure: plain HTTP where the endpoint names no scheme.
-            insecure_skip_verify: not supported; give the authority's certificate instead.
-            ca_cert: PEM certificates of the authority to trust in place of the system's.
+            access: how it is reached and who asks; by default a login is made once it asks for one.
             headers: sent with every call.
             caller: the action on whose behalf calls are made, inside a task.
             environment: the variables of a task's process that this control plane started: it ends itself when it
@@ -116,18 +135,14 @@ class ControlPlane:
             absence: whether whoever asks waits for a control plane that is away; a task's process always does.
 
         Raises:
-            flyte.errors.ConfigError: for an endpoint that is no address, or for
-                `insecure_skip_verify`.
+            flyte.errors.ConfigError: for an endpoint that is no address, for `insecure_skip_verify`, and for a login
+                over plain HTTP to another machine.
         """
-        if insecure_skip_verify:
-            raise errors.ConfigError(
-                "insecure_skip_verify is not supported, because it would hide an impostor; name "
-                "the authority's "
-                "certificate as ca_cert_file_path instead"
-            )
+        access = access or Access()
         base = transport.address(endpoint, insecure=insecure)
-        connections = transport.http_transport(base, ca_cert=ca_cert)
-        http: pyqwest.Transport = connections
+        trusted = access.ca_cert or choosing.certificate(environment or {})
+        access = replace(access, ca_cert=trusted)
+        connections, http = _connections(base, access)
         attempt = fencing.Attempt.of_environment(environment or {})
         fence = None if attempt is None else fencing.Fence(attempt)
         home = (environment or {}).get(whereabouts.HOME_VARIABLE)
@@ -136,7 +151,36 @@ class ControlPlane:
             headers = {**(headers or {}), **whereabouts.header(home)}
         if attempt is not None:  # a task must not fail because its control plane is away
             absence = _always(Absence(f"the control plane at {base}", say=_log.warning))
-        return cls(base, http, headers=headers, caller=caller, fence=fence, absence=absence)
+        made = cls(
+            base,
+            http,
+            headers=headers,
+            caller=caller,
+            fence=fence,
+            absence=absence,
+            credentials=choosing.credentials(access, base, http, environment),
+            rpc_retries=access.rpc_retries,
+        )
+        made._access = access
+        return made
+
+    def transport_to(self, url: str) -> pyqwest.Transport:
+        """Connections for a transfer: those of the calls, or to other servers some that trust the same authority, too.
+
+        Example:
+            >>> plane.transport_to("http://127.0.0.1:8090/data/…") is plane.http
+            True
+        """
+        if transport.same_place(url, self.endpoint) or transport.is_loopback(url):
+            return self.http
+        if self._elsewhere is None:
+            self._elsewhere = transport.http_transport(
+                url,
+                ca_cert=self._access.ca_cert,
+                http_proxy_url=self._access.http_proxy_url,
+                only_that_authority=False,
+            )
+        return self._elsewhere
 
     async def own(self, service: str, method: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Call a service of our own control plane, which stands beside the public protocol.
@@ -181,8 +225,10 @@ class ControlPlane:
 
     async def aclose(self) -> None:
         """Close the connections; the clients cannot be used afterwards."""
-        if isinstance(self.http, pyqwest.HTTPTransport | whereabouts.Following):
+        if isinstance(self.http, pyqwest.HTTPTransport | whereabouts.Following | Fronted):
             await self.http.aclose()
+        if self._elsewhere is not None:
+            await self._elsewhere.aclose()
 
 
 def is_seen(told: Mapping[str, str]) -> bool:
@@ -193,6 +239,22 @@ def is_seen(told: Mapping[str, str]) -> bool:
         return False
     mark = f"{witness.st_ino}-{witness.st_mtime_ns}"
     return mark == told["mark"] and os.access(told["root"], os.R_OK | os.W_OK | os.X_OK)
+
+
+def _connections(base: str, access: Access) -> tuple[pyqwest.HTTPTransport, pyqwest.Transport]:
+    """Connections, and what calls go through."""
+    if access.insecure_skip_verify:
+        raise errors.ConfigError(
+            "insecure_skip_verify is not supported, because it would hide an impostor; name the authority's "
+            "certificate as ca_cert_file_path instead"
+        )
+    connections = transport.http_transport(
+        base, ca_cert=access.ca_cert, http_proxy_url=access.http_proxy_url
+    )
+    if not access.login.proxy_command or not transport.is_private(base):
+        return connections, connections
+    command = Command(access.login.proxy_command, "proxy_command")
+    return connections, Fronted(connections, base, command)
 
 
 def _always(absence: Absence) -> Bearable:

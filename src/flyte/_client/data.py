@@ -11,14 +11,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pyqwest
 from flyteidl2.dataproxy import dataproxy_service_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from flyte import errors, storage
-from flyte._client import contents, downloads, transfer, transport
+from flyte._client import contents, downloads, transfer
 from flyte._client.contents import BufferContent, FileContent
 from flyte._client.control_plane import ControlPlane
 from flyte._client.downloads import Download, FileLink
@@ -207,10 +206,7 @@ class DataLinks:
 
     def _client(self, url: str) -> pyqwest.Client:
         """Links of the control plane itself share its connections and what it trusts."""
-        same = urlsplit(url).netloc == urlsplit(self._plane.endpoint).netloc
-        if same or transport.is_loopback(url):
-            return pyqwest.Client(self._plane.http)
-        return pyqwest.Client()
+        return pyqwest.Client(self._plane.transport_to(url))
 
 
 async def _copied(source: "Path | Sequence[ReadableBuffer]", uri: str) -> None:

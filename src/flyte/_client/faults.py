@@ -9,6 +9,7 @@ from connectrpc.errors import ConnectError
 from connectrpc.request import RequestContext
 
 from flyte import errors
+from flyte._client import reasons
 
 
 def translated(error: ConnectError, *, endpoint: str, method: str) -> BaseException:
@@ -43,13 +44,12 @@ def _sentence(error: ConnectError, endpoint: str) -> str:
     # connectrpc reports every failure of its HTTP client as UNAVAILABLE and keeps the failure as
     # the cause.
     if error.code is Code.UNAVAILABLE and error.__cause__ is not None:
-        return (
-            f"cannot reach the control plane at {endpoint} ({error.message}); start it with `flyte "
-            "start server`, "
-            "or correct the endpoint in the configuration"
-        )
+        return f"cannot reach the control plane at {endpoint}: {reasons.reason(error.message, endpoint)}"
     if error.code is Code.UNAUTHENTICATED:
-        return f"{error.message}; log in, or set FLYTE_API_KEY"
+        return (
+            error.message
+            or "the control plane wants to know who asks; log in, or set FLYTE_API_KEY"
+        )
     if error.code is Code.DEADLINE_EXCEEDED:
         return f"the control plane at {endpoint} did not answer in time"
     return error.message or "the control plane refused the request"

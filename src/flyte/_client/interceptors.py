@@ -72,16 +72,18 @@ def _action_headers(caller: ActionID) -> dict[str, str]:
 class Retry:
     """Tries a unary call again while the control plane is unavailable.
 
-    Up to four times; for whoever bears an absence, until the control plane is back: it refuses
+    As often as `rpc_retries` says; for whoever bears an absence, until the control plane is back: it refuses
     connections, or takes them and says nothing.  A call with a time limit of its own asker has an asker who tries
     again.  Streams are left alone: only their reader knows where it is and what it may read twice.
 
     Args:
         absence: whether, and how long, whoever asks now waits for a control plane that is away.
+        tries: how often it is asked at most, where nobody waits.
     """
 
-    def __init__(self, absence: Bearable = lambda: None) -> None:
+    def __init__(self, absence: Bearable = lambda: None, *, tries: int = TRIES) -> None:
         self._absence = absence
+        self._tries = tries
 
     async def intercept_unary(
         self,
@@ -104,7 +106,7 @@ class Retry:
                     raise
                 if waiting is not None:
                     waiting.missed(error)
-                elif tried >= TRIES - 1:
+                elif tried >= self._tries - 1:
                     raise
             else:
                 if waiting is not None:

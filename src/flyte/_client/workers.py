@@ -7,12 +7,19 @@ from pathlib import Path
 import pyqwest
 
 from flyte._client import fencing, transport, whereabouts
+from flyte._client.auth import choosing
+from flyte._client.auth.credentials import Credentials, Fixed, Nobody
+from flyte._client.auth.interceptor import Authorization
 from flyte._client.control_plane import ControlPlane
 from flyte._client.faults import Faults
 from flyte._client.interceptors import Headers
 from flyte._ids import ActionID
 from flyte._kit.absence import Absence
+from flyte.config._access import Access
 from flyte_protocol.worker.v1.worker_connect import WorkerServiceClient
+
+WORKER_TOKEN_VARIABLE = "_U_WORKER_TOKEN"
+"""Of a replica's process: the token for the worker protocol, which its attempts do not have."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,35 +41,47 @@ class Workers:
         endpoint: str,
         http: pyqwest.HTTPTransport | whereabouts.Following,
         headers: Mapping[str, str],
+        credentials: Credentials | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._http = http
         self._headers = headers
+        worker = Authorization(credentials or Nobody())
         self.service = WorkerServiceClient(
             endpoint,
-            interceptors=(Faults(endpoint), Headers(headers, None)),
+            interceptors=(Faults(endpoint), Headers(headers, None), worker),
             http_client=pyqwest.Client(http),
             send_compression=None,
             accept_compression=(),
         )
 
     @classmethod
-    def connect(cls, address: str, *, home: Path | None = None) -> "Workers":
+    def connect(
+        cls,
+        address: str,
+        *,
+        home: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> "Workers":
         """Clients for `address`; no connection is opened before the first call.
 
         Args:
-            address: `http://host:port` or `host:port`.
+            address: `https://host:port`, `http://host:port` or `host:port`.
             home: the control plane's directory, where this machine has it: then it is found at its next port too.
+            environment: variables of this process, with its token and the certificate to trust.
 
         Raises:
             flyte.errors.ConfigError: for what is no address.
         """
+        told = environment or {}
         base = transport.address(address, insecure=True)
-        connections = transport.http_transport(base)
+        connections = transport.http_transport(base, ca_cert=choosing.certificate(told))
+        token = told.get(WORKER_TOKEN_VARIABLE)
+        who = Fixed(token) if token and transport.is_private(base) else None
         if home is None or not transport.is_loopback(base):
-            return cls(base, connections, {})
+            return cls(base, connections, {}, who)
         following = whereabouts.Following(connections, base, home)
-        return cls(base, following, whereabouts.header(str(home)))
+        return cls(base, following, whereabouts.header(str(home)), who)
 
     def on_behalf(
         self,
@@ -86,6 +105,7 @@ class Workers:
             caller=caller,
             fence=None if attempt is None else fencing.Fence(attempt, over),
             absence=lambda: absence,
+            credentials=choosing.credentials(Access(), self.endpoint, self._http, environment),
         )
 
     async def aclose(self) -> None:

@@ -14,13 +14,22 @@ from flyte.config._read import ConfigFile, YamlConfigEntry
 S = TypeVar("S")
 
 
+class _Section:
+    """Shows only what differs from the defaults."""
+
+    def __repr__(self) -> str:
+        declared = [each for each in fields(self) if getattr(self, each.name) != each.default]  # pyright: ignore[reportArgumentType]
+        shown = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in declared)
+        return f"{type(self).__name__}({shown})"
+
+
 def _at(switch: str, expected: type) -> dict[str, YamlConfigEntry]:
     """Metadata of a field: its place in the file."""
     return {"entry": YamlConfigEntry(switch, expected)}
 
 
-@dataclass(frozen=True)
-class PlatformConfig:
+@dataclass(frozen=True, repr=False)
+class PlatformConfig(_Section):
     """Section `admin`: which control plane, and how to talk to it."""
 
     endpoint: str | None = field(default=None, metadata=_at("admin.endpoint", str))
@@ -44,8 +53,8 @@ class PlatformConfig:
     rpc_retries: int = field(default=3, metadata=_at("admin.defaultRpcRetries", int))
 
 
-@dataclass(frozen=True)
-class TaskConfig:
+@dataclass(frozen=True, repr=False)
+class TaskConfig(_Section):
     """Section `task`: where runs and tasks belong."""
 
     org: str | None = field(default=None, metadata=_at("task.org", str))
@@ -53,8 +62,8 @@ class TaskConfig:
     domain: str | None = field(default=None, metadata=_at("task.domain", str))
 
 
-@dataclass(frozen=True)
-class ImageConfig:
+@dataclass(frozen=True, repr=False)
+class ImageConfig(_Section):
     """Section `image`: how images are built, and names for existing ones."""
 
     builder: str | None = field(default=None, metadata=_at("image.builder", str))
@@ -63,8 +72,8 @@ class ImageConfig:
     )
 
 
-@dataclass(frozen=True)
-class LocalConfig:
+@dataclass(frozen=True, repr=False)
+class LocalConfig(_Section):
     """Section `local`: runs in the caller's own process."""
 
     persistence: bool = field(default=False, metadata=_at("local.persistence", bool))
@@ -81,10 +90,10 @@ class Config:
         ('dns:///flyte.example.com', 'weather')
     """
 
-    platform: PlatformConfig = field(default_factory=PlatformConfig)
-    task: TaskConfig = field(default_factory=TaskConfig)
-    image: ImageConfig = field(default_factory=ImageConfig)
-    local: LocalConfig = field(default_factory=LocalConfig)
+    platform: PlatformConfig = PlatformConfig()
+    task: TaskConfig = TaskConfig()
+    image: ImageConfig = ImageConfig()
+    local: LocalConfig = LocalConfig()
     source: Path | None = None
     """The file that it came from; None when no file was found."""
 

@@ -29,6 +29,7 @@ from pyqwest.testing import ASGITransport
 from flyte import errors
 from flyte._client import ControlPlane
 from flyte._ids import ActionID
+from flyte.config._access import Access
 
 ENDPOINT = "http://127.0.0.1:8090"
 CALLER = ActionID(name="a0", run_name="r1", project="p", domain="d")
@@ -282,4 +283,4 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
 
 def test_verification_cannot_be_switched_off() -> None:
     with pytest.raises(errors.ConfigError, match="ca_cert_file_path"):
-        ControlPlane.connect(ENDPOINT, insecure_skip_verify=True)
+        ControlPlane.connect(ENDPOINT, access=Access(insecure_skip_verify=True))
