@@ -8,10 +8,18 @@ from pathlib import Path
 ENVIRONMENT = Path(__file__).resolve().parent.parent / ".venv-official"
 PYTHON = ENVIRONMENT / "bin" / "python"
 VERSION = "2.12.1"
+FRAMES = ("pandas", "pyarrow")
+"""What its tasks need for tables, in the versions that we test with."""
+
+
+def pins() -> list[str]:
+    """The libraries for tables, as `constraints.txt` has them."""
+    lines = (ENVIRONMENT.parent / "constraints.txt").read_text().splitlines()
+    return [line for line in lines if line.partition("==")[0] in FRAMES]
 
 
 def main() -> None:
-    stamp = ENVIRONMENT / f".stamp-{VERSION}"
+    stamp = ENVIRONMENT / f".stamp-{VERSION}-frames"
     if stamp.exists():
         return
     print(f"setting up .venv-official (flyte {VERSION}) …", flush=True)
@@ -27,6 +35,7 @@ def main() -> None:
         "install",
         "--quiet",
         f"flyte=={VERSION}",
+        *pins(),
     ]
     done = subprocess.run(command, check=False)
     if done.returncode:

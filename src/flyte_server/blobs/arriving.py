@@ -9,6 +9,7 @@ import base64
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import secrets
 import shutil
@@ -33,6 +34,8 @@ class Announced:
     length: int | None = None
     md5: str = ""
     """In base64, as in the Content-MD5 header."""
+    sha256: str = ""
+    """In hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +48,38 @@ class Received:
 
 
 @contextlib.asynccontextmanager
-async def replacing(path: Path, threads: Executor | None) -> AsyncGenerator[Path]:
+async def replacing(
+    path: Path, threads: Executor | None, *, only_new: bool = False
+) -> AsyncGenerator[Path]:
     """A temporary neighbour of `path`, which takes its place when the block ends well, and else goes away.
 
     Args:
         threads: where it is done: to free the blocks of a large file takes its time.
+        only_new: leave alone what has the name already.
+
+    Raises:
+        FileExistsError: it has, and that was not wanted.
     """
     loop = asyncio.get_running_loop()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
     try:
         yield temporary
-        await loop.run_in_executor(threads, temporary.replace, path)
+        await loop.run_in_executor(threads, _name_new if only_new else _name, temporary, path)
     except BaseException:
         # A cancelled caller does not wait for it; the thread does it all the same.
         await asyncio.wait([loop.run_in_executor(threads, _remove, temporary)])
         raise
+
+
+def _name(temporary: Path, path: Path) -> None:
+    temporary.replace(path)
+
+
+def _name_new(temporary: Path, path: Path) -> None:
+    """Of two that do this at once, one succeeds."""
+    path.hardlink_to(temporary)
+    temporary.unlink()
 
 
 def _remove(temporary: Path) -> None:
@@ -73,22 +92,28 @@ def is_partial(name: str) -> bool:
 
 
 async def store(
-    path: Path, chunks: AsyncIterator[bytes], announced: Announced, *, threads: Executor
+    path: Path,
+    chunks: AsyncIterator[bytes],
+    announced: Announced,
+    *,
+    threads: Executor,
+    only_new: bool = False,
 ) -> Received:
     """Store a stream under `path`.
 
     Args:
         threads: where blocking writes are done.
+        only_new: leave alone what is there already.
 
     Raises:
         Invalid: the content is not the one that was announced; nothing is stored.
-        OSError: the disk is full or broken; nothing is stored.
+        OSError: the disk is full or broken, or something is there that shall stay; nothing is stored.
     """
     loop = asyncio.get_running_loop()
-    async with replacing(path, threads) as temporary:
+    async with replacing(path, threads, only_new=only_new) as temporary:
         _refuse_if_full(path.parent, announced.length)
         with temporary.open("wb", buffering=0) as file:
-            incoming = _Incoming(file, with_md5=bool(announced.md5))
+            incoming = _Incoming(file, announced)
             writing: asyncio.Future[None] = loop.create_future()
             writing.set_result(None)
             try:
@@ -97,7 +122,23 @@ async def store(
                     writing = loop.run_in_executor(threads, incoming.add, pieces)
             finally:
                 await _ended(writing)
-        return incoming.checked(announced)
+        return incoming.checked()
+
+
+async def whole(chunks: AsyncIterator[bytes], announced: Announced) -> bytes:
+    """A stream as one value; for what was announced to be small.
+
+    Raises:
+        Invalid: the content is not the one that was announced.
+    """
+    content = io.BytesIO()
+    incoming = _Incoming(content, announced)
+    async for chunk in chunks:
+        incoming.add([chunk])
+        if announced.length is not None and content.tell() > announced.length:
+            break
+    incoming.checked()
+    return content.getvalue()
 
 
 async def _ended(writing: asyncio.Future[None]) -> None:
@@ -109,10 +150,12 @@ async def _ended(writing: asyncio.Future[None]) -> None:
 class _Incoming:
     """The file that is being written, and the checksums of what is in it."""
 
-    def __init__(self, file: BinaryIO, *, with_md5: bool) -> None:
+    def __init__(self, file: BinaryIO, announced: Announced) -> None:
         self._file = file
+        self._announced = announced
         self._xxh3 = xxhash.xxh3_128()
-        self._md5 = hashlib.md5(usedforsecurity=False) if with_md5 else None
+        self._md5 = hashlib.md5(usedforsecurity=False) if announced.md5 else None
+        self._sha256 = hashlib.sha256() if announced.sha256 else None
         self._size = 0
 
     def add(self, pieces: Sequence[bytes]) -> None:
@@ -120,12 +163,20 @@ class _Incoming:
             self._xxh3.update(piece)
             if self._md5 is not None:
                 self._md5.update(piece)
+            if self._sha256 is not None:
+                self._sha256.update(piece)
             self._size += len(piece)
             rest = memoryview(piece)
             while rest:
                 rest = rest[self._file.write(rest) :]
 
-    def checked(self, announced: Announced) -> Received:
+    def checked(self) -> Received:
+        """What has arrived.
+
+        Raises:
+            Invalid: it is not what was announced.
+        """
+        announced = self._announced
         if announced.length is not None and announced.length != self._size:
             raise Invalid(
                 f"The content has {self._size} bytes, announced were {announced.length}; send it "
@@ -137,6 +188,10 @@ class _Incoming:
                 raise Invalid(
                     f"The content has MD5 {found}, announced was {announced.md5}; send it again."
                 )
+        if self._sha256 is not None and self._sha256.hexdigest() != announced.sha256.lower():
+            raise Invalid(
+                f"The content has SHA-256 {self._sha256.hexdigest()}, announced was {announced.sha256}; send it again."
+            )
         return Received(self._size, self._xxh3.hexdigest())
 
 

@@ -6,14 +6,15 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from flyte_server.blobs import arriving, listing
+from flyte_server.blobs import arriving, listing, reading
 from flyte_server.blobs.arriving import Announced, Received
+from flyte_server.blobs.bucket import Bucket
 from flyte_server.blobs.links import Link, Signer
 from flyte_server.blobs.listing import Found
 from flyte_server.blobs.reading import OpenBlob
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 _UPLOAD_PARTS = 4
 """`uploads/project/domain/folder`."""
+_COPY_BYTES = 1024 * 1024
 _THREADS = 4
 """Of their own, so that uploads to a slow disk hold up nothing else that needs a thread."""
 
@@ -58,6 +60,13 @@ def _touch(path: Path, root: Path) -> None:
             os.utime(each)
 
 
+def _join(target: Path, parts: Sequence[Path]) -> None:
+    with target.open("wb") as file:
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, file, _COPY_BYTES)
+
+
 def _unwritten(path: Path, error: OSError) -> StoreFailing:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         free = shutil.disk_usage(path.anchor if not path.parent.exists() else path.parent).free
@@ -81,6 +90,7 @@ class LocalBlobs:
     def __init__(self, root: Path, key: bytes, clock: Clock) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root.resolve()
+        self.bucket = Bucket.of(key, self.root)
         self._signer = Signer(key, clock)
         self._threads = ThreadPoolExecutor(_THREADS, "flyte-blobs")
 
@@ -98,8 +108,10 @@ class LocalBlobs:
         Raises:
             Invalid: the path leads out of the data directory.
         """
+        if "\0" in relative:  # no path at all: `resolve` would raise ValueError
+            raise Invalid(f"The path {relative!r} has a NUL in it; leave it out.")
         path = self.root.joinpath(relative).resolve()
-        if "\0" in relative or path == self.root or not path.is_relative_to(self.root):
+        if path == self.root or not path.is_relative_to(self.root):
             raise Invalid(f"The path {relative!r} leads out of the data directory {self.root}.")
         return path
 
@@ -108,8 +120,11 @@ class LocalBlobs:
 
         Raises:
             Conflict: the address lies outside the data directory.
+            Invalid: it is no address.
         """
-        path = local_path(uri).resolve()
+        if "\0" in uri:
+            raise Invalid(f"The address {uri!r} has a NUL in it; leave it out.")
+        path = (self.bucket.path(uri) or local_path(uri)).resolve()
         if not path.is_relative_to(self.root):
             raise Conflict(
                 f"No link can be made to {uri!r}: it lies outside the data directory {self.root}. "
@@ -158,21 +173,63 @@ class LocalBlobs:
         self._signer.check(link, signature)
         return self.confined(link.path)
 
+    def secret(self, text: str) -> str:
+        """What only we can make of a text: see `links.Signer.secret`."""
+        return self._signer.secret(text)
+
     async def receive(
-        self, path: Path, chunks: AsyncIterator[bytes], announced: Announced
+        self,
+        path: Path,
+        chunks: AsyncIterator[bytes],
+        announced: Announced,
+        *,
+        only_new: bool = False,
     ) -> Received:
         """Store a stream under `path`.
 
         Raises:
             Invalid: the content is not the one that was announced; nothing is stored.
+            FileExistsError: something is there, and `only_new` is set; nothing is stored.
         """
-        return await arriving.store(path, chunks, announced, threads=self._threads)
+        return await arriving.store(
+            path, chunks, announced, threads=self._threads, only_new=only_new
+        )
+
+    async def whole(self, chunks: AsyncIterator[bytes], announced: Announced) -> bytes:
+        """A stream as one value: see `arriving.whole`."""
+        return await arriving.whole(chunks, announced)
+
+    async def mark(self, path: Path) -> tuple[str, float]:
+        """Etag of a file, and when it was changed (seconds since the epoch)."""
+        status = await self.in_thread(path.stat)
+        return reading.etag(status), status.st_mtime
+
+    async def join(self, path: Path, parts: Sequence[Path], *, only_new: bool = False) -> None:
+        """Store the contents of files, one behind the other, under `path`: all of it or nothing.
+
+        Raises:
+            FileExistsError: something is there, and `only_new` is set.
+            FileNotFoundError: one of the files is gone.
+        """
+        async with arriving.replacing(path, self._threads, only_new=only_new) as temporary:
+            await self.in_thread(lambda: _join(temporary, parts))
+
+    async def remove(self, path: Path) -> None:
+        """Delete a file; it may be gone already."""
+        with contextlib.suppress(NotADirectoryError, IsADirectoryError):
+            await self.in_thread(lambda: path.unlink(missing_ok=True))
+
+    async def keys(self, prefix: str, *, after: str, limit: int, shallow: bool) -> list[Found]:
+        """Files whose relative paths begin with `prefix`: see `listing.keys`."""
+        return await self.in_thread(
+            lambda: listing.keys(self.root, prefix, after=after, limit=limit, shallow=shallow)
+        )
 
     @contextlib.asynccontextmanager
     async def opened(self, path: Path) -> AsyncGenerator[OpenBlob | None]:
         """A file to read from; None if there is none."""
         try:
-            blob = await self._in_thread(lambda: OpenBlob(path, self._threads))
+            blob = await self.in_thread(lambda: OpenBlob(path, self._threads))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             yield None
             return
@@ -187,9 +244,10 @@ class LocalBlobs:
         """
         start = self.confined(relative)
         try:
-            return await self._in_thread(lambda: listing.page(start, after=after, limit=limit))
+            return await self.in_thread(lambda: listing.page(start, after=after, limit=limit))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"There is nothing at {start}; was it deleted?") from error
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do something that blocks in one of the threads for files."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -24,11 +24,27 @@ class Links:
         self._blobs = blobs
         self._clock = clock
         self._endpoint = endpoint
+        self._encrypted = endpoint.startswith("https:")
 
     def expiry(self, seconds: float = 0) -> int:
         """When a link ends (microseconds): as asked for, at most a day from now."""
         wanted = seconds or _DEFAULT_SECONDS
         return self._clock.now_us() + int(min(max(wanted, 1), _LONGEST_SECONDS) * 1_000_000)
+
+    def now_us(self) -> int:
+        """Microseconds since the epoch."""
+        return self._clock.now_us()
+
+    def base(self, headers: Headers) -> str:
+        """This server as the client of a request knows it.
+
+        Args:
+            headers: of the request; a proxy in front of us that speaks TLS says so in them.
+        """
+        host = headers.get("host")
+        encrypted = self._encrypted or headers.get("x-forwarded-proto") == "https"
+        scheme = "https" if encrypted else "http"
+        return f"{scheme}://{host}" if host else self._endpoint
 
     def url(self, link: Link, headers: Headers) -> str:
         """The link as a URL.
@@ -36,9 +52,7 @@ class Links:
         Args:
             headers: of the request; a proxy in front of us that speaks TLS says so in them.
         """
-        host = headers.get("host")
-        scheme = "https" if headers.get("x-forwarded-proto") == "https" else "http"
-        return f"{f'{scheme}://{host}' if host else self._endpoint}{self._blobs.sign(link)}"
+        return f"{self.base(headers)}{self._blobs.sign(link)}"
 
 
 def data_path(blobs: LocalBlobs, uri: str) -> str:

@@ -14,7 +14,6 @@ from contextlib import suppress
 from flyte_server.domain.errors import CannotLaunch
 from flyte_server.domain.secrets import SecretName, WantedSecret
 from flyte_server.engine.ports import Hidden
-from flyte_server.services.catalogue.secrets import place
 from flyte_server.store.catalogue import secrets
 from flyte_server.store.database import Database
 from flyte_server.vault import CannotOpen, Vault
@@ -118,7 +117,7 @@ class TaskSecrets:
             found = await self._database.read(secrets.nearest, SecretName(name, project, domain))
             if found is not None:
                 try:
-                    return self._vault.open(found.sealed, place(found.name))
+                    return self._vault.open(found.sealed, found.name.place)
                 except CannotOpen as error:
                     raise CannotLaunch(
                         f"The secret {found.name} cannot be opened: {error}.", code=UNUSABLE

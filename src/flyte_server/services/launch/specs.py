@@ -2,18 +2,21 @@
 
 import posixpath
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flyteidl2.core import literals_pb2
 from flyteidl2.task import common_pb2
 
 from flyte_server import blobs
+from flyte_server.auth.tokens import Tokens
 from flyte_server.blobs import LocalBlobs
 from flyte_server.domain.errors import NotFound
-from flyte_server.domain.records import Action, AttemptKey
+from flyte_server.domain.records import Action, AttemptKey, Run
 from flyte_server.engine.ports import Hidden, LaunchSpec
 from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.launch import placeholders, secrets, templates, variables
 from flyte_server.services.launch.places import Places
+from flyte_server.services.launch.raw import RawPlaces
 from flyte_server.services.launch.secrets import TaskSecrets
 from flyte_server.services.launch.templates import Template
 from flyte_server.services.recent import Recent
@@ -41,6 +44,7 @@ class StoredLaunchSpecs:
         places: Places | None = None,
         *,
         gives_devices: bool = False,
+        tokens: Tokens | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -48,6 +52,8 @@ class StoredLaunchSpecs:
         self._blobs = blobs
         self._secrets = secrets
         self._places = places
+        self._raw = RawPlaces(settings, blobs, directory)
+        self._tokens = tokens
         self._gives_devices = gives_devices
         """Whether accelerators of this machine belong to one attempt each: then each sees its own, and no others."""
         self._templates: Recent[str, Template] = Recent(_REMEMBERED_TEMPLATES)
@@ -65,12 +71,13 @@ class StoredLaunchSpecs:
         """
         facts = await self._directory.by_id(action.run_id)
         template = await self._template(action)
-        values = _values(facts, action)
-        if placeholders.needs_inputs((*template.command, *template.args)):
-            values |= await self._inputs(action)
         chosen = variables.chosen(self._settings, template, facts.environment)
         if self._places is not None:
             chosen = await self._places.of(template, action.run_id, chosen)
+        raw = self._raw.of(facts, action, template, chosen)
+        values = _values(facts, action, raw.prefix)
+        if placeholders.needs_inputs((*template.command, *template.args)):
+            values |= await self._inputs(action)
         hidden = await self._hidden(template, facts)
         if template.secrets:
             chosen = {**chosen, variables.SECRETS: secrets.values_in(template.secrets)}
@@ -85,7 +92,7 @@ class StoredLaunchSpecs:
             run_name=run.name,
             command=placeholders.render(template.command, values),
             args=placeholders.render(template.args, values),
-            env=chosen | variables.protocol(self._settings, run, action) | shown,
+            env={**chosen, **variables.protocol(self._settings, run, action), **shown, **raw.env},
             output_prefix=values["outputprefix"],
             log_path=log_path(self._settings, facts, action.name, action.attempt),
             host_key=self._host_key(template, action, chosen),
@@ -95,7 +102,7 @@ class StoredLaunchSpecs:
             needs=action.policy.needs,
             devices=devices,
             pool=action.policy.pool and action.policy.pool.of(action.run_id),
-            hidden=hidden,
+            hidden=replace(hidden, env={**hidden.env, **raw.hidden, **self._token(run, action)}),
             labels=run.labels,
         )
 
@@ -107,6 +114,11 @@ class StoredLaunchSpecs:
         if known is not None:
             return known
         return self._host_keys.put(asked, variables.host_key(template, action, chosen))
+
+    def _token(self, run: Run, action: Action) -> dict[str, str]:
+        if self._tokens is None:
+            return {}
+        return {variables.TOKEN: self._tokens.mint(variables.claims(run, action))}
 
     async def _hidden(self, template: Template, facts: RunFacts) -> Hidden:
         run = facts.run
@@ -147,14 +159,11 @@ def log_path(settings: Settings, facts: RunFacts, action: str, attempt: int) -> 
     return f"{settings.logs}/{run.project}/{run.domain}/{run.name}/{action}/{attempt}.log"
 
 
-def _values(facts: RunFacts, action: Action) -> dict[str, str]:
+def _values(facts: RunFacts, action: Action, raw: str) -> dict[str, str]:
     """What the placeholders mean; names in lower case."""
     run = facts.run
     directory = posixpath.join(action.output_base, action.name)
     output_prefix = wire_actions.output_uri(action)
-    raw = posixpath.join(directory, "raw")
-    if facts.raw_data_prefix:
-        raw = posixpath.join(facts.raw_data_prefix, run.name, action.name)
     return {
         "input": action.input_uri,
         "inputprefix": posixpath.dirname(action.input_uri),

@@ -4,6 +4,7 @@ A task that fails in user code writes `error.pb` and exits 0; so exit 0 means su
 `outputs.pb`, and a process that ends in any other way died before it could say why.
 """
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from flyte_server.services.wire import failures
 
 ERROR_FILE = "error.pb"
 OUTPUTS_FILE = "outputs.pb"
+PARKED_FILE = "parked.json"
 
 
 class FileVerdicts:
@@ -52,6 +54,16 @@ class FileVerdicts:
         if overrun is not None:
             failure = replace(failure, message=_with_overrun(failure.message, exit))
         return replace(failure, place=scene.place)
+
+    async def awaited(self, output_prefix: str) -> tuple[str, ...]:
+        """The names that the process wrote down before it gave itself back."""
+        try:
+            told = json.loads((blobs.local_path(output_prefix) / PARKED_FILE).read_bytes())
+            names = told["awaits"]
+        except (OSError, ValueError, TypeError, KeyError):
+            return ()
+        is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        return tuple(names) if is_list else ()
 
 
 def _with_overrun(message: str, ended: Exit) -> str:
