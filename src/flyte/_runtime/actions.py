@@ -16,6 +16,7 @@ from flyte._runtime.calls import NamedCall
 from flyte._task import TaskTemplate
 from flyte._wire import ids, interfaces, task_spec
 from flyte._wire.caching import keys
+from flyte._wire.deployed.reference import Reference
 
 INPUTS = "inputs.pb"
 OUTPUTS = "outputs.pb"
@@ -36,16 +37,7 @@ class TaskActions:
         task: Any = named.call.callee
         spec = self._spec(task)
         action = _action(named, caller)
-        identifier = spec.task_template.id
-        action.task.id.CopyFrom(
-            task_definition_pb2.TaskIdentifier(
-                org=identifier.org,
-                project=identifier.project,
-                domain=identifier.domain,
-                name=identifier.name,
-                version=identifier.version,
-            )
-        )
+        action.task.id.CopyFrom(_identifier(task, spec))
         action.task.spec.CopyFrom(spec)
         if caller.disable_run_cache:
             keys.disable(action.task.spec.task_template)
@@ -55,7 +47,9 @@ class TaskActions:
             action.task.queue = task.queue
         return action
 
-    def _spec(self, task: TaskTemplate) -> task_definition_pb2.TaskSpec:
+    def _spec(self, task: TaskTemplate | Reference) -> task_definition_pb2.TaskSpec:
+        if isinstance(task, Reference):
+            return task.spec
         known = self._specs.get(id(task))
         if known is None:
             known = self._specs[id(task)] = (task, task_spec.task_spec(task, self._context))
@@ -104,6 +98,17 @@ def _action(named: NamedCall, caller: TaskContext) -> Action:
         input_uri=place(caller, named, INPUTS),
         run_output_base=caller.run_base_dir,
         group=named.call.group,
+    )
+
+
+def _identifier(
+    task: TaskTemplate | Reference, spec: task_definition_pb2.TaskSpec
+) -> task_definition_pb2.TaskIdentifier:
+    if isinstance(task, Reference):
+        return task.identifier
+    own = spec.task_template.id
+    return task_definition_pb2.TaskIdentifier(
+        org=own.org, project=own.project, domain=own.domain, name=own.name, version=own.version
     )
 
 

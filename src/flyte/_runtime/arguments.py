@@ -17,6 +17,8 @@ DEFAULT_ENDPOINT = "host.docker.internal:8090"
 _PLACEHOLDER = re.compile(r"\{\{.*\}\}")
 SECRETS_VARIABLE = "FLYTE_SECRETS"
 """Names of the variables whose values are secret, with commas; there is one if the task asks for any secret."""
+PARK_VARIABLE = "FLYTE_PARK_SECONDS"
+"""How long a task waits for conditions alone before it gives its process back; set by our control plane."""
 SECRETS_DIR = "FLYTE_SECRETS_DEFAULT_DIR"
 """Variable with the folder of the secrets that are files."""
 
@@ -58,6 +60,8 @@ class TaskArguments:
     """Folders of the code that were on the client's `sys.path`, relative to its root."""
     resolver: str = loading.RESOLVER
     loader_args: tuple[str, ...] = ()
+    park_seconds: float = 0.0
+    """After so long a process that waits for nothing but conditions is given back; 0: never."""
     disable_run_cache: bool = False
     """Whether nothing that the task calls uses the cache."""
     endpoint: str = DEFAULT_ENDPOINT
@@ -105,6 +109,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> TaskArguments:
         resolver=options.get("--resolver", loading.RESOLVER),
         loader_args=tuple(loader_args),
         disable_run_cache=_flag(env, DISABLE_CACHE),
+        park_seconds=_seconds(env, PARK_VARIABLE),
         endpoint=env.get("_U_EP_OVERRIDE", DEFAULT_ENDPOINT),
         insecure=_flag(env, "_U_INSECURE"),
         insecure_skip_verify=_flag(env, "_U_INSECURE_SKIP_VERIFY"),
@@ -179,6 +184,13 @@ def _start_time(text: str | None) -> datetime:
             "2025-01-31T12:00:00Z"
         ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _seconds(env: Mapping[str, str], name: str) -> float:
+    try:
+        return float(env.get(name) or 0)
+    except ValueError:
+        raise errors.ConfigError(f"{name}={env[name]!r} is no number of seconds") from None
 
 
 def _number(env: Mapping[str, str], name: str) -> int:

@@ -13,6 +13,7 @@ from flyte._runtime.sequencer import Sequencer
 from flyte._task import MAX_INLINE_IO_BYTES
 from flyte._wire import identities, task_spec, values
 from flyte._wire.carriers import Carrier
+from flyte._wire.deployed.reference import Reference
 from flyte._wire.failing import codes
 
 
@@ -36,6 +37,8 @@ async def name_task(
     """
     limit: int = getattr(call.callee, "max_inline_io_bytes", MAX_INLINE_IO_BYTES)
     inputs = await _inputs(call, limit, carrier)
+    if isinstance(call.callee, Reference):
+        inputs = call.callee.completed(inputs)
     return _named(call, task_spec.task_hash(call.callee), inputs, sequencer)
 
 

@@ -79,6 +79,11 @@ class Connection:
         """What `known` says, without waiting."""
         return self._informer.known(name)
 
+    @property
+    def is_aborting(self) -> bool:
+        """Whether the control plane is still to be told that a child is not wanted any more."""
+        return bool(self._aborting)
+
     async def submit(self, action: Action) -> None:
         """Hand over an action; returns when the control plane has it."""
         await self._submitter.submit(EnqueueRequest(action=action))
@@ -98,6 +103,10 @@ class Connection:
             return await self._asked(self._informer.terminal(action.action_id.name), action)
         finally:
             self._running.discard(task)
+
+    async def end_of(self, name: str) -> ActionUpdate:
+        """Wait for the end of a condition; when the waiting is cancelled the condition goes on."""
+        return await self._informer.terminal(name)
 
     def cancel(self) -> None:
         """Cancel the calls that are under way; their children are aborted."""

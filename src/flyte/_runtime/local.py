@@ -19,6 +19,7 @@ from flyte._context import (
     Call,
     CheckpointPaths,
     Outcome,
+    Question,
     RawDataPath,
     Scope,
     TaskContext,
@@ -30,20 +31,25 @@ from flyte._kit import aio, backoff, clock
 from flyte._runtime import calls
 from flyte._runtime.caching.local import LocalCache, LocalCall
 from flyte._runtime.caching.shelf import Scope as CacheScope
+from flyte._runtime.conditions import naming
+from flyte._runtime.conditions.terminal import Terminal
 from flyte._runtime.inprocess import limits, secrets
 from flyte._runtime.inprocess.boundary import Boundary, InFiles, InMemory
 from flyte._runtime.inprocess.budgets import Budget
 from flyte._runtime.inprocess.journal import Called
-from flyte._runtime.inprocess.steps import Steps
+from flyte._runtime.inprocess.steps import CONDITION, Steps
 from flyte._runtime.inprocess.variables import Variables
 from flyte._runtime.sequencer import Sequencer
 from flyte._task import AsyncFunctionTaskTemplate, TaskTemplate
 from flyte._wire import values
+from flyte._wire.conditions import messages
 from flyte._wire.failing import codes
 from flyte.config import _read
 from flyte.report import _live
 
 _CHECKPOINT = "_flytecheckpoints"
+_TERMINAL = Terminal()
+"""One for all runs of the process: two questions at once would mix."""
 
 
 class Surroundings(TypedDict, total=False):
@@ -102,6 +108,7 @@ class LocalRuntime:
         self._cache = cache or LocalCache()
         self._steps = steps or Steps()
         self._debugged = debugged
+        self._asked = naming.Asked(self._action)
         self._traces: dict[Call, calls.NamedCall] = {}
         """Traced calls between `recall` and `record`."""
 
@@ -140,6 +147,36 @@ class LocalRuntime:
         caller, named = _caller(), self._traces.pop(call)
         outputs = await self._boundary.trace(caller, named, outcome)
         self._steps.traced(_step(named, caller), outcome, outputs)
+
+    async def ask(self, question: Question) -> None:
+        """Remember that a condition was asked; it is asked for when somebody waits for it.
+
+        Raises:
+            flyte.errors.ConditionAlreadyExistsError: this attempt has asked it already.
+        """
+        self._asked.add(question.name)
+
+    async def answer(self, question: Question) -> Any:
+        """The answer that the run which is recovered has, or that of the person at the terminal.
+
+        Raises:
+            flyte.errors.ConditionFailedError: there is no terminal to ask in.
+            flyte.errors.ConditionTimedoutError: nobody answered in time.
+        """
+        caller = _caller()
+        identity = self._asked.action(question.name)
+        known = self._steps.answers.get(identity.name)
+        if known is not None:
+            return known
+        step = Called(identity.name, caller.action.name, question.name, _group(caller))
+        taken = self._steps.taken(step, CONDITION)
+        if taken is None:
+            answer = await _TERMINAL.ask(question)
+            self._steps.answered(step, messages.outputs(answer))
+        else:
+            answer = messages.value(taken.literals[0].value)
+        self._steps.answers[identity.name] = answer
+        return answer
 
     def run_root(
         self, task: TaskTemplate, arguments: Mapping[str, Any], **chosen: Unpack[Surroundings]
@@ -344,6 +381,10 @@ def _caller() -> TaskContext:
     if here is None:
         raise RuntimeError("a local call needs the scope of a running task; use run_root")
     return here.task
+
+
+def _group(caller: TaskContext) -> str:
+    return caller.group_data.name if caller.group_data else ""
 
 
 def _step(named: calls.NamedCall, caller: TaskContext) -> Called:

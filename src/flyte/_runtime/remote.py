@@ -5,6 +5,7 @@ background loop, which is started by the first call: a task that calls nothing h
 connection, and no cost.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +14,12 @@ from flyteidl2.core.execution_pb2 import ContainerError
 from flyteidl2.workflow.state_service_pb2 import ActionUpdate
 
 from flyte._client import ControlPlane
-from flyte._context import Call, Outcome, TaskContext, scope
+from flyte._context import Call, Outcome, Question, TaskContext, scope
 from flyte._kit import aio
 from flyte._runtime import actions, calls, carriers, results, writing
 from flyte._runtime.arguments import TaskArguments
 from flyte._runtime.attempts import places
+from flyte._runtime.conditions import asking, naming, parking
 from flyte._runtime.connection import Connection
 from flyte._runtime.sequencer import Sequencer
 from flyte._task import TaskTemplate
@@ -25,7 +27,10 @@ from flyte._wire import failures, statuses, values
 from flyte._wire.images import KnownImages
 from flyte._wire.task_spec import SerializationContext
 from flyte.config import _read
+from flyte.config._access import Access
 from flyte.storage import seals
+
+logger = logging.getLogger(__name__)
 
 Connect = Callable[[], ControlPlane]
 
@@ -52,6 +57,8 @@ class RemoteRuntime:
         self._connect = connect or self._default_connect
         self._sequencer = Sequencer(arguments.action)
         self._actions = actions.TaskActions(_serialization(arguments))
+        self._asked = naming.Asked(arguments.action)
+        self._parking = parking.of_attempt(arguments, self._is_busy)
         self._traces: dict[Call, calls.NamedCall] = {}
         """Traced calls between `recall` and `record`."""
         self._connection: Connection | None = None
@@ -90,6 +97,29 @@ class RemoteRuntime:
             self._background(self._record(call, outcome))
         else:
             await self._record(call, outcome)
+
+    async def ask(self, question: Question) -> None:
+        """Make a condition known to the control plane.
+
+        Raises:
+            flyte.errors.ConditionAlreadyExistsError: this attempt has asked it already.
+        """
+        identity = self._asked.add(question.name)
+        run = identity.run_name
+        logger.info("asks %r: flyte signal condition %s %s", question.name, run, identity.name)
+        await self._join(self._ask(asking.action(identity, question, _caller())))
+
+    async def answer(self, question: Question) -> Any:
+        """Wait for the end of a condition; while nothing else goes on, without a process (see `conditions.parking`).
+
+        Raises:
+            flyte.errors.ConditionTimedoutError: nobody answered in time.
+            flyte.errors.ConditionFailedError: the control plane could not go on with it.
+        """
+        name = self._asked.action(question.name).name
+        with self._parking.waiting(name):
+            update = await self._join(self._end_of(name))
+        return asking.answered(question, update)
 
     def close(self) -> None:
         """Send what is still to be sent (aborts of cancelled calls) and close the connection."""
@@ -179,8 +209,19 @@ class RemoteRuntime:
     async def _wait_for_known(self, name: str) -> ActionUpdate | None:
         return await self._connected().known(name)
 
+    async def _ask(self, action: Action) -> None:
+        connection = self._connected()
+        if await connection.known(action.action_id.name) is None:
+            await connection.submit(action)
+
+    async def _end_of(self, name: str) -> ActionUpdate:
+        return await self._connected().end_of(name)
+
     async def _submit(self, action: Action) -> None:
         await self._connected().submit(action)
+
+    def _is_busy(self) -> bool:
+        return self._connection is not None and self._connection.is_aborting
 
     def _cancel(self) -> None:
         if self._connection is not None:
@@ -196,7 +237,7 @@ class RemoteRuntime:
         return ControlPlane.connect(
             arguments.endpoint,
             insecure=arguments.insecure,
-            insecure_skip_verify=arguments.insecure_skip_verify,
+            access=Access(insecure_skip_verify=arguments.insecure_skip_verify),
             caller=arguments.action,
             environment=_read.environment(),
         )

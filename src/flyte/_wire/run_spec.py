@@ -86,6 +86,8 @@ def again(before: run_pb2.RunSpec, now: run_pb2.RunSpec) -> run_pb2.RunSpec:
     chosen.ClearField("envs")
     if not now.overwrite_cache and now.cache_config.cache_lookup_scope == _SCOPES["global"]:
         chosen.ClearField("cache_config")  # the default: nobody chose it
+    if chosen.WhichOneof("notification_settings"):
+        spec.ClearField("notification_rules")
     spec.MergeFrom(chosen)
     del spec.envs.values[:]
     spec.envs.values.extend(

@@ -82,7 +82,7 @@ def _metadata(task: Task, context: SerializationContext) -> tasks_pb2.TaskMetada
         runtime=tasks_pb2.RuntimeMetadata(
             type=tasks_pb2.RuntimeMetadata.FLYTE_SDK, version=__version__, flavor="python"
         ),
-        retries=_retries(_policies.retry_strategy(task.retries)),
+        retries=retries(_policies.retry_strategy(task.retries)),
         interruptible=task.interruptible,
         debuggable=task.debuggable and task.reusable is None,
         is_entrypoint=task.entrypoint,
@@ -93,11 +93,12 @@ def _metadata(task: Task, context: SerializationContext) -> tasks_pb2.TaskMetada
         metadata.pod_template_name = task.pod_template
     if context.code_bundle is not None:
         metadata.code_bundle_uri = context.code_bundle.tgz or context.code_bundle.pkl or ""
-    _fill_timeouts(metadata, _policies.timeout(task.timeout))
+    fill_timeouts(metadata, _policies.timeout(task.timeout))
     return metadata
 
 
-def _fill_timeouts(metadata: tasks_pb2.TaskMetadata, timeout: _policies.Timeout | None) -> None:
+def fill_timeouts(metadata: tasks_pb2.TaskMetadata, timeout: _policies.Timeout | None) -> None:
+    """Write down the limits of a task's attempts; None: there are none."""
     if timeout is None:
         return
     if timeout.max_runtime is not None:
@@ -108,7 +109,8 @@ def _fill_timeouts(metadata: tasks_pb2.TaskMetadata, timeout: _policies.Timeout 
         metadata.timeouts.deadline.CopyFrom(_duration(timeout.deadline))
 
 
-def _retries(strategy: _policies.RetryStrategy) -> literals_pb2.RetryStrategy:
+def retries(strategy: _policies.RetryStrategy) -> literals_pb2.RetryStrategy:
+    """How often, and how soon, a task is tried again."""
     message = literals_pb2.RetryStrategy(retries=strategy.count)
     if strategy.backoff is not None:
         message.backoff.base.CopyFrom(_duration(strategy.backoff.base))
@@ -119,13 +121,18 @@ def _retries(strategy: _policies.RetryStrategy) -> literals_pb2.RetryStrategy:
 
 
 def _security_context(task: Task) -> security_pb2.SecurityContext | None:
-    secrets = [_wire_secret(secret) for secret in _secret.secrets(task.secrets)]
-    if not secrets and not task.service_account:
+    asked = secrets(task.secrets)
+    if not asked and not task.service_account:
         return None
-    context = security_pb2.SecurityContext(secrets=secrets)
+    context = security_pb2.SecurityContext(secrets=asked)
     if task.service_account:
         context.run_as.k8s_service_account = task.service_account
     return context
+
+
+def secrets(request: _secret.SecretRequest | None) -> list[security_pb2.Secret]:
+    """The stored values that a task asks for."""
+    return [_wire_secret(secret) for secret in _secret.secrets(request)]
 
 
 def _wire_secret(secret: _secret.Secret) -> security_pb2.Secret:

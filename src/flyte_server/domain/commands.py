@@ -4,7 +4,7 @@ the epoch, UTC."""
 from dataclasses import dataclass, field
 
 from flyte_server.domain.phases import Phase
-from flyte_server.domain.records import Failure, Policy, Recovery
+from flyte_server.domain.records import Failure, Policy, Recovery, StartedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,44 @@ class NewTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """Whom to tell, once, that a condition waits for an answer."""
+
+    url: str
+    payload: str
+    """JSON text; `{callback_uri}` in it becomes the link that answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCondition:
+    """A question that a running action asks; it waits without a process until somebody answers."""
+
+    name: str
+    """Of the action; chosen by the caller, never changed by us."""
+    parent: str
+    condition: str
+    """The name that the user gave it; unique within its parent."""
+    spec: bytes
+    """The ConditionAction message as it came."""
+    answer_type: str
+    """`bool`, `int`, `float` or `str`."""
+    timeout_seconds: float = 0.0
+    """0: it waits for ever."""
+    group: str = ""
+    hook: Hook | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotice:
+    """Something to be told to one receiver when a run ends."""
+
+    phases: tuple[Phase, ...]
+    """The ends that are told."""
+    delivery: bytes
+    """The DeliveryConfigTemplate message."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewRun:
     """A run and its root action."""
 
@@ -71,3 +109,9 @@ class NewRun:
     """How many of its actions may be alive at once; 0: no limit of its own."""
     recovery: Recovery | None = None
     """Take over what an earlier run has done."""
+    created_by: str = ""
+    """Subject of who asks for it, such as `key:nightly`."""
+    trigger: StartedBy | None = None
+    """Of a run that a trigger starts."""
+    notices: tuple[NewNotice, ...] = ()
+    """What is told when it ends."""

@@ -4,6 +4,8 @@ ControlPlaneError
 ├── NotFound            no such run, action, task or project
 ├── AlreadyExists       the name is taken
 ├── Invalid             the request itself makes no sense, now or later
+├── Unauthenticated     nobody knows who asks: send a token that is valid
+├── Forbidden           who asks is known, and may not
 ├── Conflict            not in this state of the run
 │   ├── Unreadable      a row is damaged: repair it, the rest goes on
 │   ├── Aborted         the run or its parent was stopped: give up, do not ask again
@@ -32,6 +34,14 @@ class AlreadyExists(ControlPlaneError):  # noqa: N818
 
 class Invalid(ControlPlaneError):  # noqa: N818
     """The request makes no sense, now or later: correct it."""
+
+
+class Unauthenticated(ControlPlaneError):  # noqa: N818
+    """Nobody knows who asks: the token is missing, forged, expired or revoked."""
+
+
+class Forbidden(ControlPlaneError):  # noqa: N818
+    """Who asks is known, and may not do this."""
 
 
 class Conflict(ControlPlaneError):  # noqa: N818

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from flyte_server.domain.needs import Usage
-from flyte_server.domain.records import ActionKey, AttemptKey, Failure
+from flyte_server.domain.records import ActionKey, Answer, AttemptKey, Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,35 @@ class FoundInCache:
     output_uri: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Somebody has answered a condition."""
+
+    key: ActionKey
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An attempt waited for nothing but conditions, and has given its process back until one of them ends."""
+
+    attempt: AttemptKey
+    at: int
+    awaits: tuple[str, ...]
+    """Names of the conditions' actions."""
+    goes_on: bool = False
+    """One of them has ended meanwhile; set by the engine, in the transaction that decides."""
+    started_at: int | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A condition has ended for which a parked action waits."""
+
+    key: ActionKey
+
+
 Event = (
     Claimed
     | Started
@@ -125,4 +154,7 @@ Event = (
     | TurnCame
     | FoundInCache
     | Refused
+    | Answered
+    | Parked
+    | Resumed
 )

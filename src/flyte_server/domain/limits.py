@@ -120,6 +120,11 @@ def _message(action: Action, code: str, now_us: int) -> str:
             f" {policy.max_queued_seconds:g} s for a free slot.",
             next_step="run less at once, or raise max_queued_time in its timeout=flyte.Timeout(…)",
         )
+    if action.policy.answer_type:
+        return telling.told(
+            f"Nobody answered the condition {action.task_name!r} within {policy.deadline_seconds:g} s.",
+            next_step="answer sooner, or raise timeout in flyte.new_condition(…)",
+        )
     return telling.told(
         f"{action.task_name} was not done {_seconds(now_us - action.created_at)} after its creation;"
         f" its deadline over all attempts is {policy.deadline_seconds:g} s.",

@@ -53,6 +53,35 @@ class Policy:
     """What an attempt may use."""
     pool: Pool | None = None
     """The processes that execute it; None: each attempt has a process of its own."""
+    answer_type: str = ""
+    """Of a condition: what it is answered with, `bool`, `int`, `float` or `str`; empty: it is no condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a condition was answered with, by whom, how and when."""
+
+    value: bool | int | float | str
+    by: str
+    """The subject of whoever answered (`Caller.subject`)."""
+    by_name: str
+    """The same for people to read."""
+    channel: str
+    """`cli`, `api` or `link`."""
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartedBy:
+    """The trigger that has started a run; it is in the run's project and domain."""
+
+    task: str
+    name: str
+    revision: int
+    kind: int = 0
+    """TriggerAutomationSpecType of the wire."""
+    tick: int | None = None
+    """The tick; None: somebody asked for the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +133,10 @@ class Run:
     """What its data occupy on the disk, measured after its end; None: not measured yet."""
     log_bytes: int | None = None
     """What its logs occupy."""
+    created_by: str = ""
+    """Subject of who created it, such as `key:nightly`; empty: of an earlier release."""
+    trigger: StartedBy | None = None
+    """Of a run that a trigger has started."""
 
 
 class ActionKey(NamedTuple):
@@ -186,6 +219,8 @@ class Action:
     """How long the machine slept while it was queued, or while its attempt ran: its limits do not count it."""
     ending_since: int | None = None
     """When its end was asked for (`aborting`, `stopping`); None at all other times."""
+    answer: Answer | None = None
+    """Of a condition that was answered."""
 
     @cached_property
     def key(self) -> ActionKey:
@@ -237,6 +272,11 @@ class Attempt:
     usage: Usage | None = None
     """What it has used; None: not known (yet)."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is over; one that was parked is, although its phase may be left."""
+        return self.phase.terminal or self.ended_at is not None
+
 
 class AttemptKey(NamedTuple):
     """Which attempt, fenced: everything an executor is told and reports carries it."""
@@ -275,6 +315,12 @@ class TaskVersion:
     short_name: str
     environment: str
     deployed_at: int
+    deployed_by: str = ""
+    """Subject of whoever deployed it; empty: the machine's user."""
+    is_entrypoint: bool = False
+    """Whether people start it."""
+    description: str = ""
+    """One sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +331,11 @@ class Project:
     name: str
     description: str = ""
     state: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    created_at: int = 0
+    """0: before this was recorded."""
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it takes nothing new in."""
+        return self.state in (1, 3)

@@ -21,6 +21,11 @@ class SecretName:
     domain: str = ""
     """Empty: every domain."""
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What its sealed value is bound to: one that is moved to another row cannot be opened."""
+        return (self.project, self.domain, self.name)
+
     def __str__(self) -> str:
         scope = "/".join(part for part in (self.project, self.domain) if part)
         return f"{self.name!r} of {scope}" if scope else f"{self.name!r}"

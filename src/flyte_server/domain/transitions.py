@@ -14,19 +14,22 @@ from dataclasses import dataclass, replace
 from flyte_server.domain import fencing, ids, limits, retry, telling
 from flyte_server.domain.events import (
     AbortRequested,
+    Answered,
     Claimed,
     Event,
     Failed,
     FoundInCache,
     Lost,
+    Parked,
     Refused,
+    Resumed,
     Slept,
     Started,
     Succeeded,
     TimedOut,
     TurnCame,
 )
-from flyte_server.domain.phases import LIVE, Blame, CacheStatus, Phase
+from flyte_server.domain.phases import LIVE, Blame, CacheStatus, Kind, Phase
 from flyte_server.domain.records import Action, Attempt, CacheEntry, Failure
 
 ABORTED = "Aborted"
@@ -78,11 +81,54 @@ def _dispatch(action: Action, event: Event, now_us: int) -> Decision:
             decision = _abort_requested(action, event, now_us)
         case TimedOut():
             decision = _timed_out(action, event, now_us)
-        case Slept():
-            decision = _slept(action, event)
         case TurnCame() | FoundInCache() | Refused():
             decision = _waited(action, event, now_us)
+        case Slept() | Parked() | Answered() | Resumed():
+            decision = _paused(action, event, now_us)
     return decision
+
+
+def _paused(action: Action, event: Slept | Parked | Answered | Resumed, now_us: int) -> Decision:
+    """Begin and end of a pause: of the machine, of an attempt that gives its process back, of a condition."""
+    if isinstance(event, Slept):
+        return _slept(action, event)
+    if isinstance(event, Parked):
+        return _parked(action, event, now_us)
+    is_condition = action.kind is Kind.CONDITION
+    if action.phase is not Phase.PAUSED or is_condition is not isinstance(event, Answered):
+        return _ignore(
+            action, f"{action.name} is {action.phase}: {type(event).__name__} is not for it"
+        )
+    if isinstance(event, Answered):
+        answered = action.but(answer=event.answer)
+        return Decision(_finish(answered, Phase.SUCCEEDED, event.answer.at, None))
+    return Decision(_queued_again(action, now_us))
+
+
+def _parked(action: Action, event: Parked, now_us: int) -> Decision:
+    """The attempt ends, the action does not; no retry is counted, because nothing has failed."""
+    foreign = fencing.objection(action, event.attempt)
+    if foreign is not None:
+        return _ignore(action, foreign)
+    if action.aborting is not None or action.stopping is not None:
+        return _ended(action, event, None, now_us)
+    attempt = _attempt(action, Phase.PAUSED, started_at=event.started_at, ended_at=event.at)
+    attempt = replace(attempt, usage=event.usage)
+    if action.started_at is None and event.started_at is not None:
+        action = action.but(started_at=event.started_at)
+    queued = _queued_again(action, now_us)
+    return Decision(queued if event.goes_on else queued.but(phase=Phase.PAUSED), attempt)
+
+
+def _queued_again(action: Action, now_us: int) -> Action:
+    return action.but(
+        phase=Phase.QUEUED,
+        token="",
+        queued_at=now_us,
+        due_at=now_us,
+        attempt_started_at=None,
+        slept_us=0,
+    )
 
 
 def _waited(action: Action, event: TurnCame | FoundInCache | Refused, now_us: int) -> Decision:
@@ -173,7 +219,7 @@ def _lost(reason: str) -> str:
 
 
 def _ended(
-    action: Action, event: Succeeded | Failed | Lost, failure: Failure | None, now_us: int
+    action: Action, event: Succeeded | Failed | Lost | Parked, failure: Failure | None, now_us: int
 ) -> Decision:
     foreign = fencing.objection(action, event.attempt)
     if foreign is not None:

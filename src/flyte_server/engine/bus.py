@@ -19,6 +19,12 @@ ABORTS: Topic = ("aborts",)
 """A living process is to be ended, or children lost their parent."""
 LIMITS: Topic = ("limits",)
 """An action got a time limit that it did not have."""
+HOOKS: Topic = ("hooks",)
+"""Somebody is to be told that a condition waits."""
+
+
+TRIGGERS: Topic = ("triggers",)
+"""A trigger came, or its next tick changed."""
 
 
 def run_topic(run_id: int) -> Topic:

@@ -10,25 +10,30 @@ from functools import partial
 from typing import Any
 
 from flyte_server.clock import Clock
-from flyte_server.domain import errors, fencing, ids, transitions
+from flyte_server.domain import errors, fencing, ids, records, transitions
 from flyte_server.domain.admission.lanes import LIMITABLE, Gate
 from flyte_server.domain.capacity import Capacity, Standing
-from flyte_server.domain.commands import NewAction, NewRun, NewTrace
+from flyte_server.domain.commands import NewAction, NewCondition, NewRun, NewTrace
 from flyte_server.domain.events import (
     AbortRequested,
+    Answered,
     Claimed,
     Event,
     Failed,
     FoundInCache,
     Lost,
+    Parked,
     Refused,
+    Resumed,
     Slept,
     Succeeded,
     TimedOut,
     TurnCame,
 )
+from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action, ActionKey, AttemptKey, Run
-from flyte_server.engine import intake
+from flyte_server.domain.schedules.records import Tick
+from flyte_server.engine import conditions, intake
 from flyte_server.engine.admission import claiming
 from flyte_server.engine.admission.claiming import Chosen, Mover
 from flyte_server.engine.admission.standing import Processes
@@ -128,6 +133,19 @@ class Engine:
             )
         )
 
+    async def fire(self, tick: Tick, command: NewRun) -> bool:
+        """Take the run of a trigger's tick in, and let the trigger wait for the following one, in one transaction.
+
+        Returns:
+            False when the tick has its run already, or the trigger was changed meanwhile.
+
+        Raises:
+            errors.Invalid: when the root action is not one.
+        """
+        ruled = replace(command, root=self._ruled(command.root))
+        work = partial(_fire, tick=tick, command=ruled, machine=self.capacity)
+        return await self._committer.do(work)
+
     async def enqueue(
         self, run_id: int, command: NewAction, *, caller: AttemptKey | None = None
     ) -> bool:
@@ -160,6 +178,43 @@ class Engine:
         """
         work = partial(_record_trace, run_id=run_id, command=command)
         return await self._committer.do(_fenced(work, caller))
+
+    async def ask(
+        self, run_id: int, command: NewCondition, *, caller: AttemptKey | None = None
+    ) -> bool:
+        """Take a condition in; False when an action of that name exists (a parent that replays asks again).
+
+        Raises:
+            errors.NotFound: when there is no such run or parent.
+            errors.Aborted: when the parent or the run has ended or is being stopped.
+            errors.AttemptOver: when the caller is not the current attempt any more.
+        """
+        work = partial(_ask, run_id=run_id, command=command)
+        return await self._committer.do(_fenced(work, caller))
+
+    async def answer(
+        self, key: ActionKey, answer: records.Answer, *, caller: AttemptKey | None = None
+    ) -> None:
+        """Answer a condition: the first answer counts, and stays.
+
+        Raises:
+            errors.NotFound: when there is no such action.
+            errors.Invalid: when it is no condition, or the value is not of its type.
+            errors.Conflict: when it has ended; the message says who answered, and when.
+            errors.AttemptOver: when the caller is not the current attempt any more.
+        """
+        work = partial(_answer, key=key, answer=answer)
+        await self._committer.do(_fenced(work, caller))
+
+    async def told(self, key: ActionKey) -> None:
+        """Nobody is to be told of a condition any more."""
+        await self._committer.do(partial(conditions.told, key=key))
+
+    async def not_told(self, key: ActionKey, *, failures: int, due_at: int) -> None:
+        """Who is to be told of a condition could not be reached; tried again at `due_at`."""
+        await self._committer.do(
+            partial(conditions.not_told, key=key, failures=failures, due_at=due_at)
+        )
 
     async def apply(self, event: Event) -> Action | None:
         """Tell what happened.  A late or foreign report changes nothing, which is no error.
@@ -309,12 +364,26 @@ def _create_run(
     return lambda: (unit.current_run(key.run_id), unit.current(key))
 
 
+def _fire(unit: Unit, *, tick: Tick, command: NewRun, machine: Capacity) -> Answer[bool]:
+    return partial(same, intake.take_tick(unit, tick, command, machine))
+
+
 def _enqueue(unit: Unit, *, run_id: int, command: NewAction, machine: Capacity) -> Answer[bool]:
     return partial(same, intake.take_action(unit, run_id, command, machine))
 
 
 def _record_trace(unit: Unit, *, run_id: int, command: NewTrace) -> Answer[bool]:
     return partial(same, intake.take_trace(unit, run_id, command))
+
+
+def _ask(unit: Unit, *, run_id: int, command: NewCondition) -> Answer[bool]:
+    return partial(same, conditions.take(unit, run_id, command))
+
+
+def _answer(unit: Unit, *, key: ActionKey, answer: records.Answer) -> Answer[None]:
+    _move(unit, conditions.answerable(unit, key, answer), Answered(key, answer))
+    unit.must_last = True  # who answered will not answer again
+    return partial(same, None)
 
 
 def _apply(unit: Unit, *, event: Event) -> Answer[Action | None]:
@@ -332,6 +401,8 @@ def _apply(unit: Unit, *, event: Event) -> Answer[Action | None]:
     if _waits_for_children(unit, action, event):
         _logger.debug("%s is aborted when those that it called are", key)
     else:
+        if isinstance(event, Parked):
+            event = conditions.looked_at(unit, event)
         _move_one(unit, unit.current(key), event)  # the look for children may have written it
     return partial(unit.action, key)
 
@@ -361,7 +432,7 @@ def _waits_for_children(unit: Unit, action: Action, event: Event) -> bool:
     It stays "aborting", so that ABORTED says of a whole tree that nothing of it is alive.  The
     reconciler reports the loss of its attempt again when the last child is gone.
     """
-    ends = isinstance(event, Succeeded | Failed | Lost)
+    ends = isinstance(event, Succeeded | Failed | Lost | Parked)
     return ends and action.aborting is not None and unit.has_open_children(action.key)
 
 
@@ -413,6 +484,8 @@ def _heal(unit: Unit, *, subject: str, key: ActionKey | None) -> Answer[None]:
     if end is not None:
         _abort(unit, key=end.key, reason=end.reason)
     unit.heal(subject)
+    if action is not None and conditions.has_one_ended(unit, action):
+        _resume(unit, action.key)
     unit.topics.update((QUEUE, LIMITS, ABORTS))
     return partial(same, None)
 
@@ -440,11 +513,40 @@ def _move(unit: Unit, action: Action, event: Event) -> None:
         unit.put_attempt(decision.attempt)
     if decision.publish is not None:
         unit.publish(decision.publish)
+    asker = conditions.asker_of_ended(decision.action)
+    if asker is not None:
+        _resume(unit, asker)
+
+
+def _resume(unit: Unit, asker: ActionKey) -> None:
+    """Let an action go on if it is parked; one whose row is damaged is set aside and goes on when it is healed.
+
+    Nothing is raised for it: the end of the condition, of which somebody is told, stays.
+    """
+    kind = "read"
+    try:
+        parent = unit.action(asker)
+        kind = "move"
+        if parent is not None and parent.phase is Phase.PAUSED:
+            _move(unit, parent, Resumed(asker))
+    except errors.StaleWrite:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the row of the parent
+        unit.set_aside(aside.subject(kind, asker), asker, f"{type(error).__name__}: {error}")
 
 
 def _key(event: Event) -> ActionKey:
     if isinstance(
-        event, Claimed | AbortRequested | TimedOut | Slept | TurnCame | FoundInCache | Refused
+        event,
+        Claimed
+        | AbortRequested
+        | TimedOut
+        | Slept
+        | TurnCame
+        | FoundInCache
+        | Refused
+        | Answered
+        | Resumed,
     ):
         return event.key
     return ActionKey(event.attempt.run_id, event.attempt.action)

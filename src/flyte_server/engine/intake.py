@@ -12,10 +12,12 @@ from flyte_server.domain.commands import NewAction, NewRun, NewTrace
 from flyte_server.domain.ids import ROOT_ACTION, attempt_uri
 from flyte_server.domain.phases import CacheStatus, Kind, Phase
 from flyte_server.domain.records import Action, ActionKey, Run
+from flyte_server.domain.schedules.records import Tick
 from flyte_server.engine import caching, recovery
 from flyte_server.engine.admission import refusing
 from flyte_server.engine.unit import Unit
-from flyte_server.store import runs
+from flyte_server.store import notices, runs
+from flyte_server.store.catalogue import triggers
 
 
 def take_run(
@@ -56,9 +58,31 @@ def take_run(
             seq=0,
             max_concurrency=command.max_concurrency,
             recovery=command.recovery,
+            created_by=command.created_by,
+            trigger=command.trigger,
         )
     )
+    notices.insert(unit.connection, run.id, command.notices, unit.now_us)
     return _take(unit, run, root, machine)
+
+
+def take_tick(unit: Unit, tick: Tick, command: NewRun, machine: Capacity) -> bool:
+    """The run of a tick, and the step of its trigger to the following one: both or neither.
+
+    Returns:
+        False when another control plane did it, or somebody has changed the trigger meanwhile.
+
+    Raises:
+        errors.Invalid: when the root is not one; then the trigger still waits for the tick.
+    """
+    name = command.name or ""
+    if not triggers.expects(unit.connection, tick):
+        return False
+    if runs.load(unit.connection, command.project, command.domain, name) is None:
+        take_run(unit, command, lambda: name, machine)
+    unit.flush()
+    unit.must_last = True
+    return triggers.advance(unit.connection, tick)
 
 
 def take_action(unit: Unit, run_id: int, command: NewAction, machine: Capacity) -> bool:
@@ -70,11 +94,10 @@ def take_action(unit: Unit, run_id: int, command: NewAction, machine: Capacity) 
     """
     if unit.action(ActionKey(run_id, command.name)) is not None:
         return False
-    run = _run(unit, run_id)
     if command.parent is None:
         raise errors.Invalid(f"{command.name} has no parent; only the root of a run has none")
-    parent = _parent(unit, run, command.parent)
-    _refuse_ended(unit, run, parent, command.name)
+    run, parent = parent_of(unit, run_id, command.parent)
+    refuse_ended(unit, run, parent, command.name)
     _take(unit, run, command, machine)
     return True
 
@@ -114,8 +137,7 @@ def take_trace(unit: Unit, run_id: int, command: NewTrace) -> bool:
         raise errors.Invalid(
             f"the trace {command.name} is {command.phase}; a trace is recorded when it has ended"
         )
-    run = _run(unit, run_id)
-    parent = _parent(unit, run, command.parent)
+    run, parent = parent_of(unit, run_id, command.parent)
     if parent.phase.terminal:
         raise errors.Aborted(
             f"{parent.name} of run {run.name} has ended as {parent.phase}:"
@@ -169,21 +191,23 @@ def _new_trace(unit: Unit, run: Run, command: NewTrace) -> Action:
     )
 
 
-def _run(unit: Unit, run_id: int) -> Run:
+def parent_of(unit: Unit, run_id: int, name: str) -> tuple[Run, Action]:
+    """The run and the parent of something new.
+
+    Raises:
+        errors.NotFound: when there is no such run or parent.
+    """
     run = unit.run(run_id)
     if run is None:
         raise errors.NotFound(f"there is no run with the id {run_id}")
-    return run
-
-
-def _parent(unit: Unit, run: Run, name: str) -> Action:
     parent = unit.action(ActionKey(run.id, name))
     if parent is None:
         raise errors.NotFound(f"run {run.name} has no action {name} that could be a parent")
-    return parent
+    return run, parent
 
 
-def _refuse_ended(unit: Unit, run: Run, parent: Action, name: str) -> None:
+def refuse_ended(unit: Unit, run: Run, parent: Action, name: str) -> None:
+    """Refuse what is new where nothing new starts any more, as `errors.Aborted`."""
     root = unit.action(ActionKey(run.id, ROOT_ACTION))
     for action in (parent, root):
         if action is None:

@@ -112,10 +112,18 @@ class LaunchSpecs(Protocol):
     async def of(self, action: Action) -> LaunchSpec: ...
 
 
+PARKED_EXIT = 75
+"""Exit code of a process that waited for nothing but conditions, and says so in a file."""
+
+
 class Verdicts(Protocol):
     """Reads what a process left: None for success (exit 0, no error.pb), else the failure."""
 
     async def of(self, output_prefix: str, exit: Exit) -> Failure | None: ...  # noqa: A002
+
+    async def awaited(self, output_prefix: str) -> tuple[str, ...]:
+        """Of a process that ended with `PARKED_EXIT`: the conditions that it waits for; none if it was not parked."""
+        ...
 
 
 class Executor(Protocol):

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Collection
 from dataclasses import replace
 
-from flyte_server.domain import recovery
+from flyte_server.domain import answering, recovery
 from flyte_server.domain.errors import Conflict
 from flyte_server.domain.phases import Kind, Phase
 from flyte_server.domain.records import Action, ActionKey, Run
@@ -67,6 +67,8 @@ class Recoveries:
 
 def problem(outputs: Outputs, action: Action) -> str | None:
     """Why the outputs of an action that succeeded cannot be used; None if they can."""
+    if action.kind is Kind.CONDITION:
+        return None  # its answer is in its row
     folder = action.output_uri
     if action.kind is Kind.TRACE:
         folder = posixpath.dirname(folder)
@@ -88,6 +90,16 @@ def taken_over(unit: Unit, run: Run, action: Action) -> Action | None:
         )  # fmt: skip
         return None
     return _recovered(unit, run, action, known, at=unit.now_us)
+
+
+def answered_before(unit: Unit, run: Run, action: Action) -> Action:
+    """A new condition; with the answer of the earlier run, if that one has it, of the type that is asked for now."""
+    recovered = taken_over(unit, run, action)
+    if recovered is None or recovered.answer is None:
+        return action
+    if type(recovered.answer.value) is not answering.TYPES.get(action.policy.answer_type):
+        return action
+    return replace(recovered, limit_at=None)
 
 
 def take_traces(unit: Unit, run: Run, parent: Action) -> None:
@@ -112,6 +124,7 @@ def _recovered(unit: Unit, run: Run, action: Action, known: Action, *, at: int) 
         action,
         phase=Phase.RECOVERED,
         output_uri=known.output_uri,
+        answer=known.answer,
         recovered_from=_maker(unit, run, known),
         created_at=at,
         queued_at=at,

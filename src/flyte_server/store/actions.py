@@ -21,6 +21,7 @@ FIELDS = {
     "parent_action_name": "a.parent",
     "group": "a.group_name",
     "kind": "a.kind",
+    "action_type": "a.kind",
     "phase": "a.phase",
     "task_name": "a.task_name",
     "task_version": "a.task_version",
@@ -101,6 +102,11 @@ def load(connection: Connection, run_id: int, name: str) -> Action | None:
     """One action."""
     row = _statements.load(connection, run_id=run_id, name=name)
     return None if row is None else rows.action(row)
+
+
+def conditions(connection: Connection, run_id: int) -> Found:
+    """The conditions of a run, in the order in which they were asked."""
+    return rows.actions(_statements.conditions(connection, run_id=run_id))
 
 
 def listing(connection: Connection, run_id: int, query: ActionQuery | None = None) -> Found:

@@ -1,7 +1,7 @@
 """Filters and sort fields of listings to SQL; columns come from a white list, values are always
 parameters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,6 +85,13 @@ def equal(**fields: Value | None) -> tuple[Filter, ...]:
         for field, value in fields.items()
         if value is not None
     )
+
+
+def one_of(field: str, values: Collection[str] | None) -> tuple[Filter, ...]:
+    """A filter that lets these values through and no others; None: all of them."""
+    if values is None:
+        return ()
+    return (Filter(Function.VALUE_IN, field, tuple(sorted(values)) or ("",)),)
 
 
 def condition(filters: Sequence[Filter], fields: Mapping[str, str]) -> Condition:

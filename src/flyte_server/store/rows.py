@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from flyte_server.domain.needs import Bounds, Needs, Pool, Usage
 from flyte_server.domain.phases import Blame, CacheStatus, Kind, Phase
 from flyte_server.domain.records import (
     Action,
+    Answer,
     Attempt,
     Failure,
     Lease,
@@ -24,6 +25,7 @@ from flyte_server.domain.records import (
     Project,
     Recovery,
     Run,
+    StartedBy,
     TaskVersion,
 )
 
@@ -31,16 +33,17 @@ Connection = sqlite3.Connection
 Row = tuple[Any, ...]
 Params = Mapping[str, object]
 
-RUN_COLUMNS = 13
+RUN_COLUMNS = 15
 """How many columns a run has: in a joined row the action begins there."""
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 _PHASES = {phase.value: phase for phase in Phase}
 _KINDS = {kind.value: kind for kind in Kind}
 _CACHE_STATUSES = {status.value: status for status in CacheStatus}
-_RUN_LABELS, _RUN_RECOVERY = 5, 10
+_RUN_LABELS, _RUN_RECOVERY, _RUN_TRIGGER = 5, 10, 14
 _ACTION_KIND, _ACTION_PHASE, _ACTION_POLICY = 3, 4, 7
 _ACTION_CACHE_STATUS, _ACTION_STOPPING, _ACTION_FAILURE = 17, 30, 31
+_ACTION_ANSWER = 40
 _ATTEMPT_PHASE, _ATTEMPT_FAILURE, _ATTEMPT_DEVICES, _ATTEMPT_USAGE = 4, 11, 13, 14
 
 
@@ -54,6 +57,7 @@ def run(row: Row) -> Run:
     try:
         values[_RUN_LABELS] = json.loads(row[_RUN_LABELS])
         values[_RUN_RECOVERY] = _recovery(row[_RUN_RECOVERY])
+        values[_RUN_TRIGGER] = _started_by(row[_RUN_TRIGGER])
         return Run(*values)
     except _UNREADABLE as error:
         raise errors.Unreadable(
@@ -83,6 +87,8 @@ def run_params(record: Run) -> Params:
         "seq": record.seq,
         "max_concurrency": record.max_concurrency,
         "recovery": _recovery_text(record.recovery),
+        "created_by": record.created_by,
+        "trigger": _started_by_text(record.trigger),
     }
 
 
@@ -154,6 +160,7 @@ def _action(row: Row) -> Action:
     values[_ACTION_CACHE_STATUS] = _CACHE_STATUSES[row[_ACTION_CACHE_STATUS]]
     values[_ACTION_STOPPING] = _failure(row[_ACTION_STOPPING])
     values[_ACTION_FAILURE] = _failure(row[_ACTION_FAILURE])
+    values[_ACTION_ANSWER] = _answer(row[_ACTION_ANSWER])
     return Action(*values)
 
 
@@ -189,6 +196,7 @@ def action_changes(record: Action, expected: int) -> Params:
         "seq": record.seq,
         "slept_us": record.slept_us,
         "ending_since": record.ending_since,
+        "answer": None if record.answer is None else json.dumps(asdict(record.answer)),
     }
 
 
@@ -249,12 +257,19 @@ def attempt_params(record: Attempt) -> Params:
 
 def task_version(row: Row) -> TaskVersion:
     """A row of `tasks`."""
-    return TaskVersion(*row)
+    made = TaskVersion(*row)
+    return replace(made, is_entrypoint=bool(made.is_entrypoint))
 
 
 def project(row: Row) -> Project:
     """A row of `projects`."""
-    return Project(*row)
+    id_, name, description, state, labels, created_at = row
+    return Project(id_, name, description, state, json.loads(labels), created_at)
+
+
+def project_params(record: Project) -> dict[str, Any]:
+    """The columns of a project."""
+    return asdict(record) | {"labels": json.dumps(record.labels, sort_keys=True)}
 
 
 @lru_cache(maxsize=1024)
@@ -268,6 +283,14 @@ def _policy(text: str) -> Policy:
 @lru_cache(maxsize=1024)
 def _policy_text(policy: Policy) -> str:
     return json.dumps(asdict(policy))
+
+
+def _started_by(text: str | None) -> StartedBy | None:
+    return None if text is None else StartedBy(**json.loads(text))
+
+
+def _started_by_text(trigger: StartedBy | None) -> str | None:
+    return None if trigger is None else json.dumps(asdict(trigger))
 
 
 def _recovery(text: str | None) -> Recovery | None:
@@ -284,6 +307,10 @@ def _recovery_text(recovery: Recovery | None) -> str | None:
 def lease(row: Row) -> Lease:
     """A row of `leases`."""
     return Lease(*row)
+
+
+def _answer(text: str | None) -> Answer | None:
+    return None if text is None else Answer(**json.loads(text))
 
 
 def _usage(text: str | None) -> Usage | None:

@@ -17,6 +17,7 @@ FIELDS = {
     "run_name": "r.name",
     "source": "r.source",
     "created_at": "r.created_at",
+    "created_by": "r.created_by",
     "phase": "a.phase",
     "task_name": "a.task_name",
     "task_version": "a.task_version",
@@ -29,6 +30,9 @@ FIELDS = {
     "ended_at": "a.ended_at",
     "end_time": "a.ended_at",
     "updated_at": "coalesce(a.ended_at, a.started_at, r.created_at)",
+    "trigger": "r.trigger",
+    "trigger_name": "json_extract(r.trigger, '$.name')",
+    "trigger_task": "json_extract(r.trigger, '$.task')",
     "labels.*": "json_extract(r.labels, {path})",
 }
 """Fields that a listing of runs may filter and sort by, and their columns (those of `a` are of the

@@ -24,6 +24,9 @@ from flyte._wire.failing import codes
 
 logger = logging.getLogger("flyte.journal")
 
+CONDITION = "condition"
+"""What the journal calls a step that a person has answered."""
+
 
 class Source(NamedTuple):
     """Where the code of a run's root is."""
@@ -70,6 +73,8 @@ class Steps:
         self._earlier = earlier
         self._source = source or Source([], "", "")
         self._repeats = repeats
+        self.answers: dict[str, object] = {}
+        """Of the conditions of this run: nobody is asked twice because a task is tried again."""
 
     def begin(self, run: str, task: str, inputs: common_pb2.Inputs) -> None:
         """The run starts, unless what it is to take over is gone.
@@ -132,6 +137,12 @@ class Steps:
         started = outcome.started_at
         started_us = int(started.timestamp() * 1_000_000) if started else now
         self._journal.write(Ended(*call, "trace", phase, kept, error, started_us, now))
+
+    def answered(self, call: Called, outputs: common_pb2.Outputs) -> None:
+        """Somebody has answered a condition."""
+        if self._journal is not None:
+            now = clock.now_us()
+            self._journal.write(Ended(*call, CONDITION, "succeeded", _kept(outputs), "", now, now))
 
     def hide(self, values: Collection[str]) -> None:
         """Values that the journal must not have."""

@@ -53,16 +53,23 @@ def fill(template: tasks_pb2.TaskTemplate, task: Task) -> None:
         template.config[PROBLEM] = problem
         warn(task.name, problem)
         return
+    describe(template, cache, version.text)
+    template.config.update({f"{_PREFIX}{name}": part for name, part in version.parts.items()})
+
+
+def describe(template: tasks_pb2.TaskTemplate, cache: _cache.Cache, version: str) -> None:
+    """Write down how results are kept of a task whose code has a version."""
     metadata = template.metadata
     metadata.discoverable = True
-    metadata.discovery_version = version.text
+    metadata.discovery_version = version
     metadata.cache_serializable = cache.serialize
+    metadata.ClearField("cache_ignore_input_vars")
     metadata.cache_ignore_input_vars.extend(cache.get_ignored_inputs())
+    metadata.ClearField("cache_max_age")
     if cache.max_age is not None:
         metadata.cache_max_age.CopyFrom(_duration(cache.max_age))
     if cache.executes_always():
         template.config[BEHAVIOR] = "override"
-    template.config.update({f"{_PREFIX}{name}": part for name, part in version.parts.items()})
 
 
 def disable(template: tasks_pb2.TaskTemplate) -> None:

@@ -39,6 +39,17 @@ _USERS_BY_CODE: dict[str, type[errors.RuntimeUserError]] = {
     "ExitCode": errors.ProcessExitError,
     "NoOutputs": errors.NoOutputsError,
     "CannotSchedule": errors.CannotScheduleError,
+    **{
+        named.__name__: named
+        for named in (
+            errors.ConditionTimedoutError,
+            errors.ConditionFailedError,
+            errors.ConditionAlreadyExistsError,
+            errors.ConditionNotFoundError,
+        )
+    },
+    **dict.fromkeys(errors.GPU_FAULT_CODES, errors.GPUFaultUserError),
+    **errors.APPLE_SILICON_ERRORS_BY_CODE,
 }
 """Codes of kind user."""
 
@@ -47,6 +58,7 @@ _SYSTEMS_BY_CODE: dict[str, type[errors.RuntimeSystemError]] = {
     "Killed": errors.KilledError,
     "Interrupted": errors.KilledError,
     "unavailable": errors.ControlPlaneUnreachableError,
+    **dict.fromkeys(errors.GPU_FAULT_CODES, errors.GPUFaultSystemError),
     **{
         named.__name__: named
         for named in (
@@ -108,6 +120,9 @@ def _made(
 ) -> errors.BaseRuntimeError:
     """An error of a class whose own constructor would choose code or message itself."""
     error = named.__new__(named, message)
+    if isinstance(error, errors.GPUFaultError):
+        errors.GPUFaultError.__init__(error, code, kind, message, worker)
+        return error
     errors.BaseRuntimeError.__init__(error, code, kind, message, worker)
     return error
 
@@ -129,7 +144,8 @@ def to_code(exc: BaseException) -> ErrorCode:
         >>> to_code(ValueError("no rows"))
         ErrorCode(code='ValueError', message='no rows', kind='user', recoverable=True)
     """
-    recoverable = not isinstance(exc, _NEVER_TRIED_AGAIN)
+    hopeless = isinstance(exc, errors.AppleSiliconError) and not exc.recoverable
+    recoverable = not hopeless and not isinstance(exc, _NEVER_TRIED_AGAIN)
     if isinstance(exc, errors.BaseRuntimeError):
         return ErrorCode(exc.code, exc.root_cause, exc.kind, recoverable)
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):

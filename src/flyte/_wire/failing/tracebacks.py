@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from flyte import errors
+from flyte import _ids
 
 LOCALS = "FLYTE_TRACEBACK_LOCALS"
 """Set to 1, the local variables of the user's frames stand below them."""
@@ -19,7 +19,7 @@ _LONGEST_LOCAL = 200
 OURS = (
     *(
         str(Path(module.__file__ or "").parent) + os.sep
-        for module in (errors, asyncio, concurrent.futures, importlib)
+        for module in (_ids, asyncio, concurrent.futures, importlib)
     ),
     "<frozen ",
 )

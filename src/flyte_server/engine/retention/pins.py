@@ -1,4 +1,4 @@
-"""What the inputs of kept runs refer to: files of other runs, and uploads.
+"""What the inputs of kept runs and of triggers refer to: files of other runs, and uploads.
 
 Results that were taken over (cache, recovery) stand in rows; a file of one run that a user hands to another stands in
 that one's inputs only.  They never change, so each is read once.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flyte_server.store import retention
+from flyte_server.store.catalogue import triggers
 from flyte_server.store.database import Database
 from flyte_server.store.rows import Connection
 
@@ -77,7 +78,8 @@ class Pins:
 
 
 def _inputs(connection: Connection) -> tuple[int, list[tuple[int, str]]]:
-    return retention.newest_run(connection), retention.inputs(connection)
+    of_triggers = [(0, uri) for uri in triggers.input_uris(connection)]
+    return retention.newest_run(connection), [*retention.inputs(connection), *of_triggers]
 
 
 def _units(paths: frozenset[str]) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """SecretService: what tasks may ask for and nobody may read: values come in here, and never leave."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from connectrpc.request import RequestContext
@@ -13,6 +14,7 @@ from flyte_server.services import listing
 from flyte_server.services.wire import ids, times
 from flyte_server.store.catalogue import secrets
 from flyte_server.store.database import Database
+from flyte_server.store.rows import Connection
 from flyte_server.vault import Vault
 
 Context = RequestContext[Any, Any]
@@ -26,11 +28,6 @@ _KINDS = {
 _TYPES = {kind: number for number, kind in _KINDS.items()}
 
 
-def place(name: SecretName) -> tuple[str, str, str]:
-    """What a sealed value is bound to."""
-    return (name.project, name.domain, name.name)
-
-
 class SecretService(secret_connect.SecretService):
     """Create, change, list and delete secrets.  Answers tell what there is, never what is in it."""
 
@@ -42,19 +39,17 @@ class SecretService(secret_connect.SecretService):
     async def create_secret(
         self, request: payload_pb2.CreateSecretRequest, ctx: Context
     ) -> payload_pb2.CreateSecretResponse:
-        secret = self._sealed(_name(request.id), request.secret_spec)
-        if not await self._database.write(secrets.create, secret):
-            raise AlreadyExists(
-                f"Secret {secret.name} exists already; delete it first, or update it."
-            )
+        name = _name(request.id)
+        if not await self._keep(secrets.create, name, request.secret_spec):
+            raise AlreadyExists(f"Secret {name} exists already; delete it first, or update it.")
         return payload_pb2.CreateSecretResponse()
 
     async def update_secret(
         self, request: payload_pb2.UpdateSecretRequest, ctx: Context
     ) -> payload_pb2.UpdateSecretResponse:
-        secret = self._sealed(_name(request.id), request.secret_spec)
-        if not await self._database.write(secrets.update, secret):
-            raise _missing(secret.name)
+        name = _name(request.id)
+        if not await self._keep(secrets.update, name, request.secret_spec):
+            raise _missing(name)
         return payload_pb2.UpdateSecretResponse()
 
     async def get_secret(
@@ -84,11 +79,22 @@ class SecretService(secret_connect.SecretService):
         shown, token = page.cut(rows)
         return payload_pb2.ListSecretsResponse(secrets=map(_message, shown), token=token)
 
-    def _sealed(self, name: SecretName, spec: definition_pb2.SecretSpec) -> SealedSecret:
+    async def _keep(
+        self,
+        save: Callable[[Connection, SealedSecret], bool],
+        name: SecretName,
+        spec: definition_pb2.SecretSpec,
+    ) -> bool:
+        """Seal and save in one transaction: the key that seals cannot be taken away in between."""
         value = _value(name, spec)
         now = self._clock.now_us()
         kind = _KINDS.get(spec.type, SecretKind.GENERIC)
-        return SealedSecret(name, kind, self._vault.seal(value, place(name)), now, now)
+
+        def sealed_and_saved(connection: Connection) -> bool:
+            sealed = self._vault.seal(value, name.place)
+            return save(connection, SealedSecret(name, kind, sealed, now, now))
+
+        return await self._database.write(sealed_and_saved)
 
 
 def _value(name: SecretName, spec: definition_pb2.SecretSpec) -> bytes:

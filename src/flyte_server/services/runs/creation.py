@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Collection
+from dataclasses import replace
 
 from flyteidl2.common import run_pb2 as common_run_pb2
 from flyteidl2.task import common_pb2, run_pb2, task_definition_pb2
@@ -14,11 +15,12 @@ from flyte_server.domain.commands import NewRun
 from flyte_server.domain.errors import Invalid, NotFound
 from flyte_server.domain.records import Action, Run
 from flyte_server.engine.engine import Engine
-from flyte_server.services import faults
 from flyte_server.services.catalogue.projects import ProjectBook
+from flyte_server.services.catalogue.settings import SettingsBook
 from flyte_server.services.catalogue.tasks import TaskBook
 from flyte_server.services.recovery.sources import Sources
-from flyte_server.services.wire import commands, identities, ids, specs
+from flyte_server.services.runs.triggered import Triggered
+from flyte_server.services.wire import commands, identities, ids, notices, specs
 from flyte_server.services.wire.ids import ProjectName, TaskName
 
 
@@ -59,25 +61,49 @@ class Creation:
         *,
         inputs: InputStore,
         projects: ProjectBook,
+        settings: SettingsBook,
         sources: Sources,
+        triggered: Triggered,
     ) -> None:
         self._engine = engine
         self._blobs = blobs
         self._tasks = tasks
         self._inputs = inputs
         self._projects = projects
+        self._settings = settings
         self._sources = sources
+        self._triggered = triggered
 
-    async def create(self, request: run_service_pb2.CreateRunRequest) -> tuple[Run, Action]:
+    async def create(
+        self, request: run_service_pb2.CreateRunRequest, by: str = ""
+    ) -> tuple[Run, Action]:
         """Create the run; returns after the commit.
+
+        Args:
+            by: subject of who asks for it.
 
         Raises:
             AlreadyExists: a run of this name exists.
-            Conflict: it recovers a run that has not ended, or whose outputs are gone.
+            Conflict: its project is archived; or it recovers a run that has not ended, or whose outputs are gone.
+        """
+        trigger = None
+        if request.WhichOneof("task") == "trigger_name":
+            request, trigger = await self._triggered.asked(request)
+        command = await self.command(request)
+        return await self._engine.create_run(replace(command, created_by=by, trigger=trigger))
+
+    async def command(self, request: run_service_pb2.CreateRunRequest) -> NewRun:
+        """The run that a request with a task asks for, as a command of the engine; nothing is created.
+
+        Raises:
+            Invalid, NotFound: something in the request is wrong, or what it refers to is not there.
+            Conflict: its project is archived; or it recovers a run that has not ended, or whose outputs are gone.
         """
         project, name = _target(request)
         task, spec = await self._task(request, project)
         run_spec = _run_spec(request)
+        told = notices.of_run(run_spec)
+        await self._settings.apply(run_spec, project.project, project.domain)
         inputs = await self._input_data(request, project, spec)
         input_uri = posixpath.join(inputs.uri, commands.INPUTS_FILE)
         recovery = await self._sources.recovery(run_spec, project, task.name, input_uri)
@@ -91,18 +117,17 @@ class Creation:
             cache=commands.CacheUse.of(run_spec),
         )
         await self._projects.ensure(project.project)
-        return await self._engine.create_run(
-            NewRun(
-                project=project.project,
-                domain=project.domain,
-                name=name,
-                spec=run_spec.SerializeToString(deterministic=True),
-                labels=dict(run_spec.labels.values),
-                source=request.source,
-                max_concurrency=run_spec.max_action_concurrency,
-                recovery=recovery,
-                root=root,
-            )
+        return NewRun(
+            project=project.project,
+            domain=project.domain,
+            name=name,
+            spec=run_spec.SerializeToString(deterministic=True),
+            labels=dict(run_spec.labels.values),
+            source=request.source,
+            max_concurrency=run_spec.max_action_concurrency,
+            recovery=recovery,
+            notices=told,
+            root=root,
         )
 
     async def _task(
@@ -112,10 +137,6 @@ class Creation:
         if kind == "task_id":
             deployed = await self._tasks.deployed(ids.task(request.task_id))
             return deployed.name, deployed.spec
-        if kind == "trigger_name":
-            raise faults.Unsupported(
-                "CreateRun by trigger_name: this control plane has no triggers; send task_id."
-            )
         if kind is None:
             raise Invalid("CreateRun has no task; send task_spec or task_id.")
         identity = request.task_spec.task_template.id

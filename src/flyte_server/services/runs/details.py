@@ -8,10 +8,11 @@ from google.protobuf.message import DecodeError, Message
 
 from flyte_server.blobs import LocalBlobs, seals
 from flyte_server.domain.errors import Conflict, NotFound
-from flyte_server.domain.phases import Phase
+from flyte_server.domain.phases import Kind, Phase
 from flyte_server.domain.records import Action
 from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.wire import actions as wire_actions
+from flyte_server.services.wire import conditions
 from flyte_server.services.wire.actions import Views
 from flyte_server.store import actions
 from flyte_server.store.catalogue import specs
@@ -53,6 +54,8 @@ class Details:
         inputs = _parsed(common_pb2.Inputs, content, action.input_uri)
         if action.phase not in _WITH_OUTPUTS:
             return inputs, common_pb2.Outputs()
+        if action.answer is not None:
+            return inputs, conditions.outputs(action.answer)
         uri = wire_actions.outputs_file(action)
         return inputs, _parsed(common_pb2.Outputs, await self._content(uri), uri)
 
@@ -82,4 +85,5 @@ def _parsed(kind: type[M], content: bytes, uri: str) -> M:
 
 def outputs_uri(action: Action) -> str:
     """Where the action's outputs are, once it has some."""
-    return wire_actions.outputs_file(action) if action.phase in _WITH_OUTPUTS else ""
+    has_file = action.phase in _WITH_OUTPUTS and action.kind is not Kind.CONDITION
+    return wire_actions.outputs_file(action) if has_file else ""

@@ -8,21 +8,23 @@ from flyteidl2.workflow import run_service_pb2
 from flyte_server.domain.errors import Invalid
 from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action
-from flyte_server.services import faults
 from flyte_server.services.listing import Page
 from flyte_server.services.wire import ids
-from flyte_server.store.filters import Filter, Function, Value, equal
+from flyte_server.store.filters import Filter, Function, Value, equal, one_of
 from flyte_server.store.runs import RunQuery
 
 
-def run_query(request: run_service_pb2.ListRunsRequest, page: Page, *, user: str) -> RunQuery:
+def run_query(request: run_service_pb2.ListRunsRequest, page: Page, *, local: str) -> RunQuery:
     """The runs that a ListRuns asks for.
 
     Args:
-        user: whose all runs of this control plane are.
+        local: subject of the machine's user, whose those runs are of which nobody else is known.
     """
     query = RunQuery(
-        filters=_whose(page.filters, user), sorts=page.sorts, limit=page.fetch, offset=page.offset
+        filters=tuple(_whose(each, local) for each in page.filters),
+        sorts=page.sorts,
+        limit=page.fetch,
+        offset=page.offset,
     )
     if request.paused_actions_only:
         query = replace(query, filters=(*query.filters, *equal(phase=Phase.PAUSED.value)))
@@ -39,9 +41,11 @@ def run_query(request: run_service_pb2.ListRunsRequest, page: Page, *, user: str
                 request.task_id.version,
             )
         case "trigger_name":
-            raise faults.Unsupported(
-                "ListRuns by trigger_name: this control plane has no triggers."
-            )
+            of = request.trigger_name
+            scope = equal(trigger_name=of.name or None, trigger_task=of.task_name or None)
+            query = _in_project(query, of.project, of.domain)
+            has_one = Filter(Function.EXISTS, "trigger")  # else the index of such runs is of no use
+            return replace(query, filters=(*query.filters, has_one, *scope))
         case _:
             return query
 
@@ -62,13 +66,19 @@ def watch_query(request: run_service_pb2.WatchRunsRequest, *, limit: int) -> Run
             return query
 
 
-def _whose(filters: Sequence[Filter], user: str) -> tuple[Filter, ...]:
-    """The filters without those on the owner, which every run or none fulfils."""
-    others = tuple(wanted for wanted in filters if wanted.field.lower() != "created_by")
-    owners = [wanted for wanted in filters if wanted.field.lower() == "created_by"]
-    if all(_TESTS[wanted.function](user, [str(v) for v in wanted.values]) for wanted in owners):
-        return others
-    return (*others, *equal(name=""))
+def narrowed(query: RunQuery, projects: frozenset[str] | None) -> RunQuery:
+    """A query that shows runs of these projects only; None: of all."""
+    return replace(query, filters=(*query.filters, *one_of("project", projects)))
+
+
+def _whose(wanted: Filter, local: str) -> Filter:
+    """A filter on the owner, to whom also belongs what earlier releases left without one."""
+    asks = wanted.field.lower() == "created_by" and local in wanted.values
+    if asks and wanted.function in {Function.EQUAL, Function.VALUE_IN}:
+        return Filter(Function.VALUE_IN, wanted.field, (*wanted.values, ""))
+    if asks and wanted.function in {Function.NOT_EQUAL, Function.VALUE_NOT_IN}:
+        return Filter(Function.VALUE_NOT_IN, wanted.field, (*wanted.values, ""))
+    return wanted
 
 
 def _in_project(query: RunQuery, project: str, domain: str) -> RunQuery:
@@ -89,6 +99,7 @@ _FIELDS: Mapping[str, Callable[[Action], Value | None]] = {
     "action_name": lambda action: action.name,
     "parent": lambda action: action.parent,
     "group": lambda action: action.group,
+    "action_type": lambda action: action.kind.value,
     "phase": lambda action: action.phase.value,
     "task_name": lambda action: action.task_name,
     "short_name": lambda action: action.short_name,

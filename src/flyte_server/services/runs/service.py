@@ -12,12 +12,14 @@ from flyte_server.domain.ids import ROOT_ACTION
 from flyte_server.domain.records import Action
 from flyte_server.engine.engine import Engine
 from flyte_server.services import listing
+from flyte_server.services.access import callers
+from flyte_server.services.conditions.answering import CHANNEL_HEADER, Answering, channel_of
 from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.runs import details, matching
 from flyte_server.services.runs.creation import Creation
 from flyte_server.services.runs.views import OneAction, RunActions, RunList
 from flyte_server.services.watching import Watching
-from flyte_server.services.wire import ids
+from flyte_server.services.wire import conditions, ids
 from flyte_server.services.wire.actions import Views
 from flyte_server.store import actions, runs
 from flyte_server.store.actions import ActionQuery
@@ -42,7 +44,9 @@ class RunService(run_service_connect.RunService):
         details: details.Details,
         watching: Watching,
         views: Views,
+        answering: Answering,
     ) -> None:
+        self._answering = answering
         self._engine = engine
         self._database = database
         self._directory = directory
@@ -54,7 +58,8 @@ class RunService(run_service_connect.RunService):
     async def create_run(
         self, request: run_service_pb2.CreateRunRequest, ctx: Context
     ) -> run_service_pb2.CreateRunResponse:
-        run, root = await self._creation.create(request)
+        by = callers.of(ctx.request_headers()).subject
+        run, root = await self._creation.create(request, by)
         return run_service_pb2.CreateRunResponse(run=self._views.run(run, root))
 
     async def abort_run(
@@ -70,6 +75,19 @@ class RunService(run_service_connect.RunService):
         key = await self._directory.key(ids.action(request.action_id))
         await self._engine.abort_action(key, request.reason or _ABORT_REASON)
         return run_service_pb2.AbortActionResponse()
+
+    async def signal_event(
+        self, request: run_service_pb2.SignalEventRequest, ctx: Context
+    ) -> run_service_pb2.SignalEventResponse:
+        headers = ctx.request_headers()
+        await self._answering.answer(
+            ids.action(request.action_id),
+            conditions.of_payload(request.payload),
+            caller=callers.of(headers),
+            channel=channel_of(headers.get(CHANNEL_HEADER)),
+            parent=request.parent_action_name,
+        )
+        return run_service_pb2.SignalEventResponse()
 
     async def get_run_details(
         self, request: run_service_pb2.GetRunDetailsRequest, ctx: Context
@@ -138,7 +156,8 @@ class RunService(run_service_connect.RunService):
         self, request: run_service_pb2.ListRunsRequest, ctx: Context
     ) -> run_service_pb2.ListRunsResponse:
         page = listing.page(request.request)
-        query = matching.run_query(request, page, user=self._views.user)
+        query = matching.run_query(request, page, local=self._views.local)
+        query = matching.narrowed(query, callers.visible(ctx.request_headers()))
         rows, token = page.cut(await self._database.read(runs.listing, query))
         found = [self._views.run(run, root) for run, root in rows]
         return run_service_pb2.ListRunsResponse(runs=found, token=token)
@@ -146,10 +165,13 @@ class RunService(run_service_connect.RunService):
     def watch_runs(
         self, request: run_service_pb2.WatchRunsRequest, ctx: Context
     ) -> AsyncIterator[run_service_pb2.WatchRunsResponse]:
-        return self._watching.follow(functools.partial(self._runs, request))
+        visible = callers.visible(ctx.request_headers())
+        return self._watching.follow(functools.partial(self._runs, request, visible))
 
-    async def _runs(self, request: run_service_pb2.WatchRunsRequest) -> RunList:
-        query = matching.watch_query(request, limit=_WATCHED_RUNS)
+    async def _runs(
+        self, request: run_service_pb2.WatchRunsRequest, visible: frozenset[str] | None
+    ) -> RunList:
+        query = matching.narrowed(matching.watch_query(request, limit=_WATCHED_RUNS), visible)
         return RunList(self._database, self._views, query)
 
     async def list_actions(

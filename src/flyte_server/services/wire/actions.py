@@ -10,7 +10,17 @@ from flyteidl2.workflow import run_definition_pb2, state_service_pb2
 
 from flyte_server.domain.phases import CacheStatus, Kind, Phase
 from flyte_server.domain.records import Action, Attempt, Failure, Run
-from flyte_server.services.wire import commands, endings, failures, ids, relations, statuses, times
+from flyte_server.services.wire import (
+    commands,
+    conditions,
+    endings,
+    failures,
+    ids,
+    relations,
+    statuses,
+    times,
+    triggers,
+)
 
 _ABORTED_BY = "aborted by "
 """How the reason of an abort begins that no person asked for."""
@@ -36,17 +46,28 @@ class Views:
     """Makes messages; knows who owns everything here.
 
     Attributes:
-        user: name of the machine's user, shown as who executed a run.
+        user: name of the machine's user, who is shown where nobody else is known.
     """
 
     user: str
 
-    def identity(self) -> identity_pb2.EnrichedIdentity:
-        """Who executes and deploys: the machine's user."""
+    @property
+    def local(self) -> str:
+        """Subject of the machine's user."""
+        return f"local:{self.user}"
+
+    def identity(self, subject: str = "") -> identity_pb2.EnrichedIdentity:
+        """Who executes and deploys.
+
+        Args:
+            subject: such as `key:nightly`; empty: the machine's user.
+        """
+        subject = subject or self.local
+        name = subject.partition(":")[2] or subject
         message = identity_pb2.EnrichedIdentity()
-        message.user.id.subject = self.user
-        message.user.spec.first_name = self.user
-        message.user.spec.user_handle = self.user
+        message.user.id.subject = subject
+        message.user.spec.first_name = name
+        message.user.spec.user_handle = name
         return message
 
     def run(self, run: Run, root: Action) -> run_definition_pb2.Run:
@@ -86,7 +107,7 @@ class Views:
         message = run_definition_pb2.ActionMetadata(
             parent=action.parent or "",
             group=action.group,
-            executed_by=self.identity(),
+            executed_by=self.identity(run.created_by),
             action_type=_TYPES[action.kind],
             environment_name=action.environment,
             funtion_name=action.short_name,
@@ -96,8 +117,12 @@ class Views:
             message.recovered_from.CopyFrom(ids.recovered_from(action.recovered_from, run))
         if action.parent is None and (relation := relations.of_run(run)) is not None:
             message.relation.CopyFrom(relation)
+        if action.parent is None and run.trigger is not None:
+            triggers.note(message, run)
         if action.kind is Kind.TRACE:
             message.trace.name = action.task_name
+        elif action.kind is Kind.CONDITION:
+            message.condition.CopyFrom(conditions.metadata(action))
         else:
             message.task.id.CopyFrom(_task_id(run, action))
             message.task.short_name = action.short_name
@@ -115,6 +140,8 @@ class Views:
         )
         if action.kind is Kind.TRACE:
             message.trace.MergeFromString(spec)
+        elif action.kind is Kind.CONDITION:
+            message.condition.MergeFromString(spec)
         else:
             message.task.MergeFromString(spec)
         task_type = message.task.task_template.type if action.kind is Kind.TASK else ""
@@ -133,6 +160,8 @@ class Views:
                 message.abort_info.aborted_by.CopyFrom(self.identity())
         elif action.failure is not None and action.phase.terminal:
             message.error_info.CopyFrom(failures.error_info(action.failure))
+        elif action.answer is not None:
+            message.signal_info.CopyFrom(conditions.signal_info(action.answer))
 
 
 def status(action: Action) -> run_definition_pb2.ActionStatus:
@@ -174,6 +203,8 @@ def update(run: Run, action: Action) -> state_service_pb2.ActionUpdate:
     )
     if action.failure is not None and action.phase.terminal:
         message.error.CopyFrom(failures.execution_error(_with_author(action, action.failure)))
+    if action.answer is not None:
+        message.value.CopyFrom(conditions.literal(action.answer))
     return message
 
 

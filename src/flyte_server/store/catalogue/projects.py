@@ -1,6 +1,6 @@
 """Projects."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from flyte_server.domain.records import Project
 from flyte_server.store import filters, queries, rows
@@ -9,7 +9,15 @@ from flyte_server.store.rows import Connection
 
 _statements = queries.load("projects")
 
-FIELDS = {"id": "p.id", "identifier": "p.id", "name": "p.name", "state": "p.state"}
+FIELDS = {
+    "id": "p.id",
+    "identifier": "p.id",
+    "name": "p.name",
+    "description": "p.description",
+    "state": "p.state",
+    "created_at": "p.created_at",
+    "labels.*": "json_extract(p.labels, {path})",
+}
 """Fields that a listing of projects may filter and sort by, and their columns."""
 
 
@@ -25,7 +33,7 @@ class ProjectQuery:
 
 def save(connection: Connection, record: Project) -> None:
     """Store a project, new or changed."""
-    _statements.save(connection, **asdict(record))
+    _statements.save(connection, **rows.project_params(record))
 
 
 def load(connection: Connection, id_: str) -> Project | None:

@@ -49,6 +49,25 @@ def listing(
     return [secret for secret in found if secret is not None]
 
 
+def sealed_otherwise(
+    connection: Connection, key_id: bytes, after: SecretName, limit: int
+) -> list[SealedSecret]:
+    """Secrets that another key has sealed, in the order of their scopes and names, those after a name."""
+    page = {"key_id": key_id, "limit": limit}
+    found = _statements.sealed_otherwise(connection, **_columns(after), **page)
+    return [secret for row in found if (secret := _secret(row)) is not None]
+
+
+def reseal(connection: Connection, name: SecretName, before: bytes, sealed: bytes) -> bool:
+    """Keep the same value under another key; False when it was changed meanwhile."""
+    return bool(_statements.reseal(connection, **_columns(name), before=before, sealed=sealed))
+
+
+def count_by_key(connection: Connection) -> dict[bytes, int]:
+    """How many secrets each key has sealed, by the key's id."""
+    return {bytes(key_id): count for key_id, count in _statements.count_by_key(connection)}
+
+
 def _save(connection: Connection, secret: SealedSecret) -> None:
     _statements.save(
         connection,

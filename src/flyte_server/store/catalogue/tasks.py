@@ -23,6 +23,8 @@ FIELDS = {
     "environment_name": "t.environment",
     "deployed_at": "t.deployed_at",
     "created_at": "t.deployed_at",
+    "deployed_by": "t.deployed_by",
+    "is_entrypoint": "t.is_entrypoint",
 }
 """Fields that a listing of tasks may filter and sort by, and their columns."""
 

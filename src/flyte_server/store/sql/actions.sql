@@ -9,7 +9,7 @@ INSERT INTO actions VALUES (
     :environment, :group_name, :spec_digest, :input_uri, :output_base, :output_uri, :cache_key,
     :cache_status, :cache_source, :attempt, :token, :user_failures, :system_failures, :due_at, :queued_at,
     :started_at, :attempt_started_at, :limit_at, :ended_at, :aborting, :stopping, :failure, :version, :seq,
-    :serial_key, :queue, :recovered_from, :lane, :slept_us, :ending_since
+    :serial_key, :queue, :recovered_from, :lane, :slept_us, :ending_since, :answer
 );
 
 -- name: update*!
@@ -20,7 +20,7 @@ UPDATE actions SET
     queued_at = :queued_at, started_at = :started_at, attempt_started_at = :attempt_started_at,
     limit_at = :limit_at, ended_at = :ended_at, aborting = :aborting, stopping = :stopping,
     failure = :failure, version = :version, seq = :seq, slept_us = :slept_us,
-    ending_since = :ending_since
+    ending_since = :ending_since, answer = :answer
 WHERE run_id = :run_id AND name = :name AND version = :expected;
 
 -- name: children_since
@@ -41,6 +41,10 @@ SELECT coalesce(max(seq), :seq) FROM actions WHERE run_id = :run_id AND parent =
 -- name: run_since
 -- Actions of a run that changed after a cursor, in the order of their last changes.
 SELECT * FROM actions WHERE run_id = :run_id AND seq > :seq ORDER BY seq;
+
+-- name: conditions
+-- The conditions of a run, in the order in which they were asked.
+SELECT * FROM actions WHERE run_id = :run_id AND kind = 'condition' ORDER BY created_at, seq;
 
 -- name: listing
 -- Actions of a run; the conditions and the order come from store/filters.py.

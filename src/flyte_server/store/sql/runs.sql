@@ -1,12 +1,14 @@
 -- name: insert$
 -- A new run; gives its id, which no run had before, not even one that was removed.
-INSERT INTO runs (id, project, domain, name, spec, labels, source, created_at, seq, max_concurrency, recovery)
+INSERT INTO runs (id, project, domain, name, spec, labels, source, created_at, seq, max_concurrency, recovery,
+    created_by, trigger)
 VALUES (
     1 + max(
         coalesce((SELECT max(id) FROM runs), 0),
         coalesce((SELECT value FROM marks WHERE name = 'largest_run'), 0)
     ),
-    :project, :domain, :name, :spec, :labels, :source, :created_at, :seq, :max_concurrency, :recovery
+    :project, :domain, :name, :spec, :labels, :source, :created_at, :seq, :max_concurrency, :recovery,
+    :created_by, :trigger
 )
 RETURNING id;
 

@@ -25,3 +25,18 @@ ORDER BY name, project, domain LIMIT :limit OFFSET :offset;
 SELECT name, project, domain, kind, sealed, created_at, updated_at FROM secrets
 WHERE name = :name AND project IN ('', :project) AND domain IN ('', :domain)
 ORDER BY project = '', domain = '' LIMIT 1;
+
+-- name: sealed_otherwise
+-- Secrets that another key than this one has sealed (bytes 2 to 5 of a sealed value name its key), a batch of them.
+SELECT name, project, domain, kind, sealed, created_at, updated_at FROM secrets
+WHERE substr(sealed, 2, 4) <> :key_id AND (project, domain, name) > (:project, :domain, :name)
+ORDER BY project, domain, name LIMIT :limit;
+
+-- name: reseal!
+-- The same value under another key, unless it was changed meanwhile.
+UPDATE secrets SET sealed = :sealed
+WHERE project = :project AND domain = :domain AND name = :name AND sealed = :before;
+
+-- name: count_by_key
+-- How many secrets each key has sealed.
+SELECT substr(sealed, 2, 4), count(*) FROM secrets GROUP BY 1;

@@ -1,7 +1,8 @@
 -- name: save!
 -- A deployed task; a version that exists stays.
 INSERT INTO tasks VALUES (
-    :project, :domain, :name, :version, :spec_digest, :short_name, :environment, :deployed_at
+    :project, :domain, :name, :version, :spec_digest, :short_name, :environment, :deployed_at,
+    :deployed_by, :is_entrypoint, :description
 )
 ON CONFLICT (project, domain, name, version) DO NOTHING;
 
