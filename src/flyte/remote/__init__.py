@@ -5,13 +5,20 @@ asks has a blocking form and an `.aio` form, unless it is a coroutine already.  
 """
 
 from flyte.remote._action import Action
+from flyte.remote._auth import auth_metadata
+from flyte.remote._catalogue.project import Project
+from flyte.remote._catalogue.secret import Secret, SecretTypes
+from flyte.remote._catalogue.settings import Settings
+from flyte.remote._catalogue.trigger import Trigger, TriggerDetails
+from flyte.remote._condition import Condition
 from flyte.remote._data import ActionInputs, ActionOutputs
+from flyte.remote._data.uploads import upload_dir, upload_file
 from flyte.remote._details import ActionDetails, PhaseTransitionInfo
 from flyte.remote._listing import TimeFilter
-from flyte.remote._project import Project
 from flyte.remote._run import Run
 from flyte.remote._run_details import RunDetails
-from flyte.remote._secret import Secret, SecretTypes
+from flyte.remote._tasks.details import TaskDetails
+from flyte.remote._tasks.handles import Task
 from flyte.remote._user import User
 
 __all__ = [
@@ -19,12 +26,21 @@ __all__ = [
     "ActionDetails",
     "ActionInputs",
     "ActionOutputs",
+    "Condition",
     "PhaseTransitionInfo",
     "Project",
     "Run",
     "RunDetails",
     "Secret",
     "SecretTypes",
+    "Settings",
+    "Task",
+    "TaskDetails",
     "TimeFilter",
+    "Trigger",
+    "TriggerDetails",
     "User",
+    "auth_metadata",
+    "upload_dir",
+    "upload_file",
 ]

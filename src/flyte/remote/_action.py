@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from flyteidl2.common import identifier_pb2, list_pb2
@@ -189,6 +190,26 @@ class Action(ActionRecord):
             RuntimeUserError: the attempt has written none (code `NoReport`).
         """
         return await _artifacts.report(self.pb2.id, attempt)
+
+    @syncify
+    async def download_code(
+        self, dest: str | Path | None = None, extract: bool = True, attempt: int | None = None
+    ) -> Path:
+        """Bring the code that the action runs here.
+
+        Args:
+            dest: the folder for it; a new one by default.
+            extract: False keeps the archive as it is.
+            attempt: number of an attempt, from 1; all run the same code.
+
+        Returns:
+            The folder of its files; the archive if it is not extracted.
+
+        Raises:
+            CodeBundleError: its code is in its image, or the archive would write outside of its folder.
+        """
+        details = await self.details()
+        return await _artifacts.download_code(details, dest, extract=extract, attempt=attempt)
 
     def take(self, details: ActionDetails) -> None:
         """Be brought up to date by a full record."""

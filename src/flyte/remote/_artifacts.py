@@ -37,7 +37,9 @@ async def report(action_id: identifier_pb2.ActionIdentifier, attempt: int | None
             + ("" if details.attempt_ended(number) else " yet")
             + "; a task writes one with flyte.report.log() and shows it with flyte.report.flush()",
         )
-    return (await documents.whole(links[0])).decode("utf-8", "replace")
+    plane = await _session.current().control_plane()
+    http = plane.transport_to(links[0])
+    return (await documents.whole(links[0], http)).decode("utf-8", "replace")
 
 
 async def _links(action_id: identifier_pb2.ActionIdentifier, attempt: int) -> list[str]:
@@ -82,6 +84,46 @@ async def download_code_bundle(code_bundle: CodeBundle) -> CodeBundle:
         f"code bundle {code_bundle.computed_version!r} has no address (neither tgz nor pkl); "
         "its code is in the task's image"
     )
+
+
+async def download_code(
+    details: ActionDetails, dest: str | Path | None, *, extract: bool, attempt: int | None
+) -> Path:
+    """Bring the code of an action here; every attempt of it runs the same.
+
+    Args:
+        details: the action.
+        dest: the folder for it; a new one by default.
+        extract: False keeps the archive as it is.
+        attempt: number of an attempt, from 1, which must exist.
+
+    Returns:
+        The folder of its files; the archive if it is not extracted, or a pickled bundle.
+
+    Raises:
+        DefinitionError: there is no such attempt.
+        CodeBundleError: its code is in its image, or the archive would write outside of its folder.
+        StorageError: it cannot be fetched.
+    """
+    what = f"{details.run_name}/{details.name}"
+    if attempt is not None and not 1 <= attempt <= details.attempts:
+        raise errors.DefinitionError(
+            f"attempt={attempt}: {what} has {details.attempts} attempts; count from 1"
+        )
+    bundle = details.code_bundle
+    uri = None if bundle is None else bundle.tgz or bundle.pkl
+    if bundle is None or uri is None:
+        raise errors.CodeBundleError(f"{what} has no code bundle: its code is in its image")
+    folder = (
+        Path(dest) if dest is not None else Path(tempfile.mkdtemp(prefix=f"{details.run_name}-"))
+    )
+    if extract and bundle.tgz is not None:
+        await _unpack(uri, folder)
+        return folder
+    file = folder / uri.rpartition("/")[2]
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    await _place.fetch(uri, file)
+    return file
 
 
 async def _unpack(uri: str, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """The full record of an action: attempts, phases and their durations, errors, inputs, outputs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from flyte._wire import failures, interfaces, statuses, values
 from flyte._wire.caching.decisions import CacheDecision
 from flyte.remote import _watching
 from flyte.remote._common import named
-from flyte.remote._data import ActionInputs, ActionOutputs, LinkCarrier
+from flyte.remote._data import ActionInputs, ActionOutputs, LinkCarrier, typed
 from flyte.remote._record import ActionRecord, identifier, moment
 from flyte.syncify import syncify
 
@@ -240,7 +240,9 @@ class ActionDetails(ActionRecord):
     def attempt_ended(self, attempt: int) -> bool:
         """Whether an attempt will not go on: it ended, a later one began, or the action itself has ended."""
         chosen = self._attempt(attempt)
-        ended = chosen is not None and statuses.phase(chosen.phase).is_terminal
+        ended = chosen is not None and (
+            statuses.phase(chosen.phase).is_terminal or chosen.HasField("end_time")
+        )
         return ended or self.done() or self.attempts > attempt
 
     def get_phase_transitions(self, attempt: int | None = None) -> list[PhaseTransitionInfo]:
@@ -316,6 +318,50 @@ class ActionDetails(ActionRecord):
         """
         return await _outputs.aio(self)
 
+    async def typed_inputs(
+        self, types: dict[str, type], deserializers: dict[type, Callable[[Any], Any]] | None = None
+    ) -> dict[str, Any]:
+        """The inputs in types that you name: for a run of a task whose module is not at hand.
+
+        Args:
+            types: the type of each input that is wanted; others keep the guessed one.
+            deserializers: for a type that Flyte does not know: what makes it of the value in its guessed type.
+
+        Example:
+            >>> await details.typed_inputs({"station": Station})
+            {'station': Station(name='Kiel'), 'days': 3}
+        """
+        data = await self.load_data()
+        guessed = {name: hint for name, (hint, _) in _interface(self).inputs.items()}
+        return await _typed.aio(
+            data.inputs.literals, types, deserializers, guessed=guessed, what="inputs"
+        )
+
+    async def typed_outputs(
+        self, types: dict[str, type], deserializers: dict[type, Callable[[Any], Any]] | None = None
+    ) -> dict[str, Any]:
+        """The outputs likewise, by name (`o0`, `o1`, … unless the task declares its own).
+
+        Raises:
+            BaseRuntimeError: the action failed, or has not ended yet; as `outputs`.
+        """
+        self._raise_unless_done()
+        data = await self.load_data()
+        guessed = _interface(self).outputs
+        return await _typed.aio(
+            data.outputs.literals, types, deserializers, guessed=guessed, what="outputs"
+        )
+
+    def _raise_unless_done(self) -> None:
+        error = self.error()
+        if error is not None:
+            raise error
+        if not self.done():
+            raise errors.RuntimeUserError(
+                "NotFinished",
+                f"{self.run_name}/{self.name} is {self.phase} and has no outputs yet; call wait() first",
+            )
+
     async def shown_inputs(self) -> dict[str, Any]:
         """The inputs for a table: large ones are not fetched, but stand as their address, size and type."""
         data = await self.load_data()
@@ -363,17 +409,13 @@ async def _inputs(details: ActionDetails) -> ActionInputs:
 
 @syncify
 async def _outputs(details: ActionDetails) -> ActionOutputs:
-    error = details.error()
-    if error is not None:
-        raise error
-    if not details.done():
-        raise errors.RuntimeUserError(
-            "NotFinished",
-            f"{details.run_name}/{details.name} is {details.phase} and has no outputs yet; call wait() first",
-        )
+    details._raise_unless_done()  # noqa: SLF001 - of this module
     data = await details.load_data()
     outputs = await values.named(_interface(details), data.outputs, carrier=LinkCarrier())
     return ActionOutputs(data.outputs, tuple(outputs.values()), tuple(outputs))
+
+
+_typed = syncify(typed.read)
 
 
 def _interface(details: ActionDetails) -> NativeInterface:

@@ -39,13 +39,15 @@ class ActionRecord(ToJSONMixin):
 
     @property
     def task_name(self) -> str | None:
-        """Full name of the task, or the name of the traced function."""
+        """Full name of the task, or the name of the traced function or the condition."""
         metadata = self.pb2.metadata
         match metadata.WhichOneof("spec"):
             case "task":
                 return metadata.task.id.name or None
             case "trace":
                 return metadata.trace.name or None
+            case "condition":
+                return metadata.condition.name or None
             case _:
                 return None
 

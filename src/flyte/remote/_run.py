@@ -1,11 +1,12 @@
 """A handle of one run."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from flyteidl2.common import list_pb2, phase_pb2
-from flyteidl2.core import literals_pb2
+from flyteidl2.core import execution_pb2, literals_pb2
 from flyteidl2.workflow import run_definition_pb2, run_service_pb2
 
 from flyte import _session
@@ -217,6 +218,35 @@ class Run(ToJSONMixin):
     async def output_literals(self) -> dict[str, literals_pb2.Literal]:
         """The outputs as they are stored."""
         return await (await self.action.details()).output_literals()
+
+    @syncify
+    async def typed_inputs(
+        self, types: dict[str, type], deserializers: dict[type, Callable[[Any], Any]] | None = None
+    ) -> dict[str, Any]:
+        """The run's inputs in types that you name; see `ActionDetails.typed_inputs`."""
+        return await (await self.action.details()).typed_inputs(types, deserializers)
+
+    @syncify
+    async def typed_outputs(
+        self, types: dict[str, type], deserializers: dict[type, Callable[[Any], Any]] | None = None
+    ) -> dict[str, Any]:
+        """The run's outputs in types that you name; see `ActionDetails.typed_outputs`."""
+        return await (await self.action.details()).typed_outputs(types, deserializers)
+
+    @syncify
+    async def download_code(
+        self, dest: str | Path | None = None, extract: bool = True, attempt: int | None = None
+    ) -> Path:
+        """Bring the code that the run's first action runs here; see `Action.download_code`."""
+        return await self.action.download_code.aio(dest, extract, attempt)
+
+    @syncify
+    async def get_debug_url(self) -> str | None:
+        """Address of the editor that the backend has started for the run's latest attempt; None if there is none."""
+        details = await self.action.details()
+        logs = [log for attempt in details.pb2.attempts[-1:] for log in attempt.log_info]
+        ides = [log.uri for log in logs if log.link_type == execution_pb2.TaskLog.LinkType.IDE]
+        return ides[0] if ides else None
 
     @syncify
     async def raise_for_status(self) -> None:

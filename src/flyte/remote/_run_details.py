@@ -1,5 +1,6 @@
 """The full record of a run: its settings, and the record of its first action."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,3 +97,15 @@ class RunDetails(ToJSONMixin):
     async def output_literals(self) -> dict[str, literals_pb2.Literal]:
         """The outputs as they are stored."""
         return await self.action_details.output_literals()
+
+    async def typed_inputs(
+        self, types: dict[str, type], deserializers: dict[type, Callable[[Any], Any]] | None = None
+    ) -> dict[str, Any]:
+        """The run's inputs in types that you name; see `ActionDetails.typed_inputs`."""
+        return await self.action_details.typed_inputs(types, deserializers)
+
+    async def typed_outputs(
+        self, types: dict[str, type], deserializers: dict[type, Callable[[Any], Any]] | None = None
+    ) -> dict[str, Any]:
+        """The run's outputs in types that you name; see `ActionDetails.typed_outputs`."""
+        return await self.action_details.typed_outputs(types, deserializers)

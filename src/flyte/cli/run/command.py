@@ -1,5 +1,6 @@
 """`flyte run FILE TASK --input value`: a file's tasks as commands, their inputs as options."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,34 @@ from flyte.cli import options
 from flyte.cli.run import launch, params
 from flyte.cli.run.script import Script, nearest
 
-_COPY_STYLES = ["loaded_modules", "all", "none"]
+_COPY_STYLES = ["loaded_modules", "all", "none", "custom"]
+
+SPECIAL = {
+    "deployed-task": ("flyte.cli.run.deployed", "deployed_task"),
+    "python-script": ("flyte.cli.run.scripts", "python_script"),
+}
+"""Commands below `flyte run` that are no files: their module and the name of their function."""
 
 
 class Files(click.Group):
     """`flyte run`: every Python file is a command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(str(path) for path in Path().glob("*.py"))
+        return [*SPECIAL, *sorted(str(path) for path in Path().glob("*.py"))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        if cmd_name in SPECIAL:
+            module, function = SPECIAL[cmd_name]
+            return getattr(importlib.import_module(module), function)
         return Tasks(cmd_name, root_dir=ctx.params["root_dir"])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if names := self.list_commands(ctx):
+        names = [name for name in self.list_commands(ctx) if name not in SPECIAL]
+        if names:
             with formatter.section("Python files here"):
                 formatter.write_dl([(name, "") for name in names])
+        with formatter.section("Without a file"):
+            formatter.write_dl([(name, "") for name in SPECIAL])
 
 
 class Tasks(click.Group):
@@ -188,5 +201,6 @@ def run(**_: Any) -> None:
     flyte run hello.py greet --name you   on the configured or this machine's control plane
     flyte run --local hello.py greet      in this process: breakpoints work
     flyte run hello.py --help             the tasks of the file
+    flyte run deployed-task greetings.greet --name you
     flyte run hello.py greet --help       the inputs of the task
     """

@@ -12,7 +12,7 @@ from flyte import _session
 from flyte._kit import aio
 from flyte._kit.absence import Absence
 from flyte._phases import ActionPhase
-from flyte.cli.nouns import logs
+from flyte.cli import loglines
 from flyte.cli.options import RootOptions
 from flyte.cli.render import Progress, Silence, complaint
 from flyte.remote import ActionDetails, ActionOutputs, Run
@@ -62,7 +62,7 @@ def _progress(root: RootOptions) -> Generator[Progress, None, None]:
 
 
 async def _follow(run: Run, progress: Progress, *, with_logs: bool) -> Outcome:
-    tailing = asyncio.ensure_future(logs.tail(run)) if with_logs else None
+    tailing = asyncio.ensure_future(loglines.tail(run)) if with_logs else None
     try:
         await _watch(run, progress)
         if tailing:

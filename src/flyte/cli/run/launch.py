@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Literal, NoReturn
 
 import click
+from flyteidl2.core import literals_pb2
 
 from flyte import _run, _session, errors
 from flyte._ids import random_run_name
@@ -19,7 +20,8 @@ from flyte.cli.render import as_json, as_text, duration, first_line
 from flyte.cli.run import building, following, pdb_shell, usercode
 from flyte.cli.run.following import Outcome
 from flyte.cli.run.script import Script
-from flyte.remote import Run
+from flyte.remote import Run, TaskDetails
+from flyte.types import literal_string_repr
 
 _FAILED, _INTERRUPTED = 1, 130
 
@@ -68,8 +70,23 @@ def on_control_plane(
         sync_local_sys_paths=not choices.no_sync_local_sys_paths,
     )
     with building.shown(root):
-        run = _context("remote", root, choices).run(task, **inputs)
+        run = _context("remote", root, choices).run.start(task, (), inputs)
     show(run, task.name, root=root, with_logs=choices.follow)
+
+
+def deployed(
+    task: TaskDetails, inputs: Mapping[str, Any], *, root: RootOptions, choices: Choices
+) -> None:
+    """Start a run of a deployed task, show it until it ends, print its outputs; exit status 1 if it failed."""
+    # Its code and its version are there already.
+    choices = replace(choices, version=None, copy_style="loaded_modules")
+    run = _context("remote", root, choices).run.start(task, (), inputs)
+    show(run, f"{task.name} {task.version}", root=root, with_logs=choices.follow)
+
+
+def shown_default(literal: literals_pb2.Literal) -> Any:
+    """A stored default as help shows it."""
+    return literal_string_repr({"": literal})[""]
 
 
 def show(run: Run, task_name: str, *, root: RootOptions, with_logs: bool) -> None:
@@ -91,7 +108,7 @@ def here(
     session.show_logs(root)
     # Chosen here, so that a run that fails can be named.
     choices = replace(choices, name=choices.name or random_run_name())
-    start = partial(_context("local", root, choices).run, task, **inputs)
+    start = partial(_context("local", root, choices).run.start, task, (), inputs)
     run_here(start, choices.name, root, debug=choices.debug)
 
 

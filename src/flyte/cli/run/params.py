@@ -11,9 +11,20 @@ from flyte.cli.run import values
 _LONGEST_DEFAULT = 60
 
 
-def options(interface: NativeInterface) -> list[click.Parameter]:
-    """One option per input, under the input's own name (`-` and `_` mean the same)."""
-    return [_option(name, *declared) for name, declared in interface.inputs.items()]
+def options(
+    interface: NativeInterface, defaults: Mapping[str, Any] | None = None
+) -> list[click.Parameter]:
+    """One option per input, under the input's own name (`-` and `_` mean the same).
+
+    Args:
+        interface: the inputs.
+        defaults: what help shows for the defaults that the interface does not know.
+    """
+    known = defaults or {}
+    return [
+        _option(name, hint, known.get(name, default))
+        for name, (hint, default) in interface.inputs.items()
+    ]
 
 
 def given(chosen: Mapping[str, Any], interface: NativeInterface) -> dict[str, Any]:

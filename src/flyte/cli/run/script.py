@@ -44,8 +44,9 @@ class Script:
 
     @property
     def module_name(self) -> str:
-        """Name under which the file is imported, here and by the workers."""
-        return ".".join(self.path.relative_to(self.root).with_suffix("").parts)
+        """Name under which the file is imported, here and by the workers; empty for an `__init__.py` in the root."""
+        parts = self.path.relative_to(self.root).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     def load(self) -> ModuleType:
         """Import the file; its own directory and the root are searched first, as for `python FILE`.

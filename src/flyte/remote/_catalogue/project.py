@@ -60,13 +60,15 @@ class Project(ToJSONMixin):
         """
         session = _session.current()
         plane = await session.control_plane()
+        state = f"{'eq' if archived else 'ne'}(state,{_ARCHIVED})"
+        wanted = f"{filters}+{state}" if filters else state
 
         async def page(request: ListRequest) -> tuple[list[Project], str]:
             response = await plane.projects.list_projects(
                 project_service_pb2.ListProjectsRequest(
                     limit=request.limit,
                     token=request.token,
-                    filters=filters,
+                    filters=wanted,
                     sort_by=request.sort_by,
                     org=session.org,
                 )
@@ -74,8 +76,7 @@ class Project(ToJSONMixin):
             return [cls(each) for each in response.projects.projects], response.projects.token
 
         async for project in _listing.items(page, (), sort_by=sort_by):
-            if (project.pb2.state == _ARCHIVED) is archived:
-                yield project
+            yield project
 
     @syncify
     @classmethod
@@ -139,12 +140,10 @@ class Project(ToJSONMixin):
         )
         return cls(message)
 
-    @syncify
-    async def archive(self) -> "Project":
-        """Hide the project from listings; its runs stay."""
-        return await Project.update.aio(self.pb2.id, state="archived")
+    def archive(self) -> "Project":
+        """Let the project take in nothing new, and hide it from listings; its runs go on and stay readable."""
+        return Project.update(self.pb2.id, state="archived")
 
-    @syncify
-    async def unarchive(self) -> "Project":
-        """Show the project in listings again."""
-        return await Project.update.aio(self.pb2.id, state="active")
+    def unarchive(self) -> "Project":
+        """Let the project take in new runs, and show it in listings again."""
+        return Project.update(self.pb2.id, state="active")
