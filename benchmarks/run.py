@@ -38,6 +38,9 @@ TARGETS = {
     "file_stream_sync_mb_per_second": None,
     "handover_bytes_mb_per_second": 400,
     "handover_array_mb_per_second": 400,
+    "snapshot_children": None,
+    "snapshot_seconds": 5,
+    "snapshot_seconds_max": 5,
 }
 
 
@@ -121,6 +124,7 @@ def measure() -> dict[str, object]:
     }
     figures["conversion_seconds"] = median(conversion_seconds, 9)
     figures |= figures_of("files")
+    figures |= figures_of("snapshot")
     subprocess.run([FLYTE, "start", "server"], check=True, capture_output=True)
     try:
         hello = [FLYTE, "run", PROGRAM, "hello"]

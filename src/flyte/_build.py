@@ -1,6 +1,7 @@
 """`flyte.build`, `flyte.build_images` and the engine behind them: from images to their addresses."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from flyte._images._cache import ImageCache
 from flyte._images._protocols import ImageBuilder
 from flyte._options import CopyFiles
 from flyte._task import TaskTemplate
+from flyte._task_environment import TaskEnvironment
 from flyte._venvs import Venvs
 from flyte._wire import loading
 from flyte.syncify import syncify
@@ -163,6 +165,25 @@ async def images_of(
     made = await asyncio.gather(*(address(name, image) for name, image in wanted.items()))
     found = {name: uri for name, uri in zip(wanted, made, strict=True) if uri is not None}
     return ImageCache(image_lookup=found)
+
+
+async def images_to_deploy(
+    envs: Sequence[TaskEnvironment], root: Path, copy_style: CopyFiles
+) -> ImageCache | None:
+    """Addresses of the images of environments that are deployed; None if nobody has to make any.
+
+    Raises:
+        ImageBuildError: naming the image, the layer and the next step, or with what uv says.
+    """
+    if not isinstance(_chosen(None)[1], NoBuilder):
+        wanted = [env for env in envs if _image.needs_build(image_of(env, copy_style))]
+        return await build_images.aio(*wanted, copy_style=copy_style) if wanted else None
+    found: dict[str, str] = {}
+    for env in envs:
+        for task in list(env.tasks.values())[:1]:  # the others have the same image and neighbours
+            made = await images_of(task, root, copy_style)
+            found |= made.image_lookup if made is not None else {}
+    return ImageCache(image_lookup=found) if found else None
 
 
 async def _venvs_here() -> Venvs | None:

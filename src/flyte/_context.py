@@ -4,6 +4,8 @@ Words (`Task`, `@trace`, `group`) call the `Runtime` that they find here; an eng
 puts it here before user code runs.  So no word imports an engine, and a task's code cannot tell which one it is in.
 """
 
+import secrets
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
@@ -14,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 from flyte._ids import ActionID
 from flyte._interface import NativeInterface
+from flyte._position import Position
 
 Mode = Literal["local", "remote", "hybrid"]
 
@@ -59,6 +62,26 @@ class Outcome:
         return self.value
 
 
+AnswerType = type[bool] | type[int] | type[float] | type[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A condition as an engine asks it."""
+
+    name: str
+    """Unique among the conditions of the task that asks."""
+    prompt: str
+    type: AnswerType
+    is_markdown: bool = False
+    description: str = ""
+    timeout_seconds: float | None = None
+    """None: it waits for ever."""
+    webhook_url: str = ""
+    """Who is told that it waits; empty: nobody."""
+    webhook_payload: Mapping[str, Any] | None = None
+
+
 class Runtime(Protocol):
     """What an engine offers to words.  `LocalRuntime` and `RemoteRuntime` implement it."""
 
@@ -74,12 +97,36 @@ class Runtime(Protocol):
         """Keep the outcome of a traced call that `recall` did not know."""
         ...
 
+    async def ask(self, question: Question) -> None:
+        """Make a condition known, so that it can be answered; one that an earlier attempt has asked stays as it is."""
+        ...
+
+    async def answer(self, question: Question) -> Any:
+        """Wait until a condition that was asked has its answer."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RawDataPath:
     """Prefix under which a task stores files and large values."""
 
     path: str
+
+    @classmethod
+    def from_local_folder(cls, local_folder: str | Path | None = None) -> "RawDataPath":
+        """A prefix on this machine, which is made; a new temporary folder by default."""
+        folder = Path(local_folder or tempfile.mkdtemp(prefix="flyte-raw-")).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(path=str(folder))
+
+    def get_random_remote_path(self, file_name: str | None = None) -> str:
+        """An address below the prefix that nothing has yet.
+
+        Args:
+            file_name: its last part; a random one by default.
+        """
+        parts = (self.path.rstrip("/"), secrets.token_hex(16), *((file_name,) if file_name else ()))
+        return "/".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +163,7 @@ class CodeBundle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskContext:
+class TaskContext(Position):
     """What `flyte.ctx()` returns: the running task's identity, paths and surroundings.
 
     Example:
@@ -149,6 +196,10 @@ class TaskContext:
     """Values of the task's secrets: they are replaced in what the SDK tells of it."""
     attempt_number: int = 0
     """0 for the first attempt (as `FLYTE_ATTEMPT_NUMBER`)."""
+
+    def __getitem__(self, key: str) -> Any:
+        """An entry of `data`."""
+        return self.data[key]
 
     def replace(self, **changes: Any) -> "TaskContext":
         """A copy with some fields changed."""

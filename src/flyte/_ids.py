@@ -6,6 +6,7 @@ for the same children under the same names and finds the finished ones.  The ser
 
 import hashlib
 import secrets
+from collections import Counter
 from dataclasses import dataclass, replace
 
 ROOT_ACTION = "a0"
@@ -51,6 +52,24 @@ def child_action_name(
     identity = "\0".join((parent, task_hash, input_hash, str(call_sequence), group or ""))
     digest = hashlib.blake2b(identity.encode(), digest_size=16).digest()
     return base36(int.from_bytes(digest, "big"))
+
+
+class CallCounter:
+    """Numbers repeated calls: the same key again gets the next number.
+
+    Example:
+        >>> counter = CallCounter()
+        >>> [counter.next("a"), counter.next("b"), counter.next("a")]
+        [1, 1, 2]
+    """
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def next(self, call_key: str) -> int:
+        """How often the key was asked for, this time included."""
+        self._seen[call_key] += 1
+        return self._seen[call_key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,31 @@ class Image(Layered):
             )
         return image if addl_layer is None else image.with_layer(addl_layer)
 
+    def validate(self) -> None:
+        """Check that every file and folder is there that the image names: now, and not when it is built.
+
+        Raises:
+            DefinitionError: one is missing; the message names it and its layer.
+        """
+        for kind, path in layers.paths(self.layers):
+            if not path.exists():
+                raise errors.DefinitionError(
+                    f"the layer of {kind} needs {path}, which does not exist; correct the path (it is taken from "
+                    f"{Path.cwd()})"
+                )
+        if self.dockerfile is not None and not Path(self.dockerfile).is_file():
+            raise errors.DefinitionError(
+                f"the Dockerfile {self.dockerfile} does not exist; correct the path"
+            )
+
+    def with_local_v2(self) -> "Image":
+        """The image with the SDK of this machine instead of a published one.
+
+        Environments that the control plane of this machine makes have the caller's very SDK in any case, so the image
+        stays as it is; the call is there for programs that are written for either.
+        """
+        return self
+
     # --- identity ---------------------------------------------------------------------------------
 
     @cached_property

@@ -4,6 +4,7 @@ Named tuples, because there are many of them and every script pays for making th
 of a dataclass). `kind` keeps layers of different kinds from being equal.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any, Literal, NamedTuple
 
@@ -167,3 +168,12 @@ def described(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(described(part) for part in value)
     return value
+
+
+def paths(given: Iterable[Layer]) -> Iterator[tuple[str, Path]]:
+    """Every file and folder that layers name, with the kind of the layer."""
+    for layer in given:
+        for value in layer:
+            for path in value if isinstance(value, tuple) else (value,):
+                if isinstance(path, Path):
+                    yield layer.kind, path

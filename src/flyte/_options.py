@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from flyte import errors
+from flyte.notify import _words as notify
 
 RunMode = Literal["local", "remote", "hybrid"]
 CopyFiles = Literal["loaded_modules", "all", "none", "custom"]
 CacheLookupScope = Literal["global", "project-domain"]
 
-_COPY_STYLES = ("loaded_modules", "all", "none")
+_COPY_STYLES = ("loaded_modules", "all", "none", "custom")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class RunOptions:
     disable_run_cache: bool = False
     queue: str | None = None
     max_action_concurrency: int | None = None
+    notifications: Any = ()
+    """What the control plane tells when the run ends (`flyte.notify`); afterwards a tuple or a `NamedRule`."""
     custom_context: Mapping[str, str] = field(default_factory=dict[str, str])
     cache_lookup_scope: CacheLookupScope = "global"
     preserve_original_types: bool = False
@@ -76,7 +79,9 @@ class RunOptions:
         if self.mode not in (None, "local", "remote"):
             raise _wrong("mode", self.mode, "'local', 'remote', or None to let the session decide")
         if self.copy_style not in _COPY_STYLES:
-            raise _wrong("copy_style", self.copy_style, "'loaded_modules', 'all' or 'none'")
+            raise _wrong(
+                "copy_style", self.copy_style, "'loaded_modules', 'all', 'custom' or 'none'"
+            )
         if self.copy_style == "none" and not self.version:
             raise errors.DefinitionError(
                 "copy_style='none' sends no code, so the version cannot be computed from it; pass version=…"
@@ -88,6 +93,8 @@ class RunOptions:
                 "force_rerun_actions and allow_missing_source_outputs say how a run is recovered; "
                 "name it with recover_from=…"
             )
+        wished = notify.notifications(self.notifications, "with_runcontext")
+        object.__setattr__(self, "notifications", wished)
         for option in ("env_vars", "labels", "annotations", "custom_context"):
             _check_strings(option, getattr(self, option))
 

@@ -1,6 +1,7 @@
 """The phases of an action, as users see them."""
 
 from enum import StrEnum
+from typing import Any
 
 
 class ActionPhase(StrEnum):
@@ -31,6 +32,36 @@ class ActionPhase(StrEnum):
         """Name of the phase on the wire, as `ACTION_PHASE_RUNNING`."""
         return f"ACTION_PHASE_{self.name}"
 
+    def to_protobuf_value(self) -> int:
+        """Number of the phase on the wire."""
+        return _NUMBERS[self]
+
+    @classmethod
+    def from_protobuf(cls, pb_phase: Any) -> "ActionPhase":
+        """The phase of a number on the wire.
+
+        Raises:
+            ValueError: it is no phase.
+        """
+        for phase, number in _NUMBERS.items():
+            if number == pb_phase:
+                return phase
+        raise ValueError(f"{pb_phase!r} is no phase of the protocol")
+
+
+_NUMBERS = {
+    ActionPhase.QUEUED: 1,
+    ActionPhase.WAITING_FOR_RESOURCES: 2,
+    ActionPhase.INITIALIZING: 3,
+    ActionPhase.RUNNING: 4,
+    ActionPhase.SUCCEEDED: 5,
+    ActionPhase.FAILED: 6,
+    ActionPhase.ABORTED: 7,
+    ActionPhase.TIMED_OUT: 8,
+    ActionPhase.PAUSED: 9,
+    ActionPhase.RECOVERED: 10,
+}
+"""As the protocol numbers them; words do not load the protocol, so a test compares the two."""
 
 _TERMINAL = frozenset(
     {

@@ -1,5 +1,6 @@
 """`flyte.run` and `flyte.with_runcontext`: start a task here, or on a control plane."""
 
+import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, fields
@@ -20,13 +21,15 @@ from flyte._runtime.local import LocalRuntime, Surroundings
 from flyte._task import TaskTemplate
 from flyte.remote._data import ActionInputs, ActionOutputs
 from flyte.remote._local import LocalRun
+from flyte.remote._tasks.details import LazyEntity, TaskDetails
 
 if TYPE_CHECKING:
     from flyte.remote import Run
 
 P = ParamSpec("P")
 
-_NOT_BUILT = ("interactive_mode", "notifications", "tracked", "tracked_strict")
+_log = logging.getLogger("flyte.run")
+_NOT_BUILT = ("interactive_mode", "tracked", "tracked_strict")
 """Options that would change what happens, and that this version does not have."""
 
 
@@ -41,12 +44,15 @@ class RunVerb:
         self._options = options
 
     def __call__(
-        self, task: TaskTemplate[P, Any, Any], *args: P.args, **kwargs: P.kwargs
+        self,
+        task: "TaskTemplate[P, Any, Any] | LazyEntity | TaskDetails",
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> "Run | LocalRun":
         """Start a task.
 
         Args:
-            task: what `@env.task` made.
+            task: what `@env.task` made, or a deployed task (`flyte.remote.Task.get`).
             args: its inputs by position.
             kwargs: its inputs by name.
 
@@ -55,6 +61,7 @@ class RunVerb:
 
         Raises:
             TaskInputError: an input is missing, unknown or given twice.
+            RemoteTaskNotFoundError, RemoteTaskUsageError: there is no such deployed task, or it cannot run here.
             RuntimeDataValidationError: an input does not fit its type.
             BaseRuntimeError: in local mode, what the task raised, as a control plane would report it.
 
@@ -64,6 +71,18 @@ class RunVerb:
             >>> run.outputs()
             ActionOutputs(o0=37.5)
         """
+        return self.start(task, args, kwargs)
+
+    def start(
+        self,
+        task: "TaskTemplate[..., Any, Any] | LazyEntity | TaskDetails",
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> "Run | LocalRun":
+        """The same with the inputs as values: their names may be any, `task` and `self` too."""
+        if isinstance(task, LazyEntity | TaskDetails):
+            self._check_deployed(task.name)
+            return _launcher().submit_deployed(task, args, kwargs, self._options)
         arguments = self._bound(task, args, kwargs)
         if not self._is_local():
             return _launcher().submit(task, arguments, self._options)
@@ -76,9 +95,15 @@ class RunVerb:
         return _finished(local.name, task.interface, arguments, returned)
 
     async def aio(
-        self, task: TaskTemplate[P, Any, Any], *args: P.args, **kwargs: P.kwargs
+        self,
+        task: "TaskTemplate[P, Any, Any] | LazyEntity | TaskDetails",
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> "Run | LocalRun":
         """Start a task without blocking the caller's event loop; local tasks run on that loop."""
+        if isinstance(task, LazyEntity | TaskDetails):
+            self._check_deployed(task.name)
+            return await _launcher().submit_deployed.aio(task, args, kwargs, self._options)
         arguments = self._bound(task, args, kwargs)
         if not self._is_local():
             return await _launcher().submit.aio(task, arguments, self._options)
@@ -101,6 +126,14 @@ class RunVerb:
             return task.interface.convert_to_kwargs(*args, **kwargs)
         return task.interface.bind(args, kwargs, what=f"task {task.name!r}")
 
+    def _check_deployed(self, name: str) -> None:
+        """Refuse to run in this process what has no code here."""
+        if self._is_local():
+            raise errors.RemoteTaskUsageError(
+                f"deployed task {name!r} cannot run in this process, which does not have its code; choose a "
+                "control plane with flyte.init(endpoint=…) or mode='remote'"
+            )
+
     def _is_local(self) -> bool:
         return (self._options.mode or _session.current().mode) == "local"
 
@@ -120,12 +153,20 @@ class RunVerb:
         }
 
 
+class _Chosen:
+    """The verb `run` of a `Runner`, with its options."""
+
+    def __get__(self, runner: "Runner | None", owner: type) -> RunVerb:
+        return RunVerb(runner.options if runner is not None else RunOptions())
+
+
 class Runner:
     """What `with_runcontext` returns: `run`, `rerun` and their `.aio` forms with the options chosen."""
 
+    run = _Chosen()
+
     def __init__(self, options: RunOptions) -> None:
         self.options = options
-        self.run = RunVerb(options)
 
     @property
     def rerun(self) -> Any:
@@ -184,9 +225,9 @@ def with_runcontext(  # noqa: PLR0913 - an official signature
         copy_style: code that workers get: `loaded_modules` (of this process), `all` (files below the root that are
             not ignored), `none` (the image has it; needs `version`).
         overwrite_cache: run cached tasks again and store the new results.
+        notifications: what a control plane tells when the run ends, and to whom (`flyte.notify`).
         custom_context: values for `flyte.ctx().custom_context` in every task of the run.
-        force_serialization: in local mode, write and read every value as bytes (below `$FLYTE_HOME/local`), so that
-            what could not cross from one process into another fails here as well; a control plane always does so.
+        force_serialization: in local mode, write and read every value as bytes, as a control plane always does.
         recover_from: an earlier run of the task, in the same mode, from which what succeeded is taken over.
 
     Raises:
@@ -219,6 +260,10 @@ class _LocalStart:
 
     @classmethod
     def of(cls, task: TaskTemplate[..., Any, Any], options: RunOptions) -> "_LocalStart":
+        if options.notifications:
+            _log.warning(
+                "the notifications of this run are not sent: only a control plane does that"
+            )
         return cls(options.name or random_run_name(), task, options)
 
     @contextmanager

@@ -10,7 +10,17 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
-from flyte import _cache, _context, _env_vars, _image, _policies, _resources, _secret, errors
+from flyte import (
+    _cache,
+    _context,
+    _env_vars,
+    _image,
+    _policies,
+    _resources,
+    _secret,
+    _trigger,
+    errors,
+)
 from flyte._cache import CacheRequest
 from flyte._documentation import Documentation
 from flyte._environment import Environment
@@ -22,6 +32,7 @@ from flyte._policies import RetryStrategy, ReusePolicy, TimeoutType
 from flyte._resources import Resources
 from flyte._secret import SecretRequest
 from flyte._task_hooks import Serialization, TaskHooks, with_data
+from flyte._trigger import Trigger
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -41,7 +52,7 @@ class _Unchanged(int):
     """The default of `override(retries=…)`: reads as 0, but is not what a caller's 0 is."""
 
 
-_UNCHANGED = _Unchanged(0)
+UNCHANGED = _Unchanged(0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -79,7 +90,7 @@ class TaskTemplate(TaskHooks, Generic[P, R_co, F]):
     parent_env: "weakref.ReferenceType[Environment] | None" = None
     parent_env_name: str | None = None
     max_inline_io_bytes: int = MAX_INLINE_IO_BYTES
-    triggers: tuple[Any, ...] = field(default_factory=tuple)
+    triggers: tuple[Trigger, ...] = field(default_factory=tuple[Trigger, ...])
     links: tuple[Any, ...] = field(default_factory=tuple)
     ref: bool = field(default=False, init=False)
     """Whether only its name is known here, because it was deployed from elsewhere."""
@@ -103,7 +114,7 @@ class TaskTemplate(TaskHooks, Generic[P, R_co, F]):
             retries=_policies.retry_strategy(self.retries),
             timeout=_policies.timeout(self.timeout),
             env_vars=_env_vars.env_vars(where, self.env_vars),
-            triggers=_several(self.triggers),
+            triggers=_trigger.triggers(self.triggers),
             links=_several(self.links),
         )
         _resources.resources(where, self.resources)
@@ -240,7 +251,7 @@ class TaskTemplate(TaskHooks, Generic[P, R_co, F]):
         short_name: str | None = None,
         resources: Resources | None = None,
         cache: CacheRequest | None = None,
-        retries: int | RetryStrategy = _UNCHANGED,
+        retries: int | RetryStrategy = UNCHANGED,
         timeout: TimeoutType | None = None,
         reusable: ReusePolicy | Literal["off"] | None = None,
         env_vars: dict[str, str] | None = None,
@@ -281,7 +292,7 @@ class TaskTemplate(TaskHooks, Generic[P, R_co, F]):
             name: value
             for name, value in given.items()
             if value is not None
-            and value is not _UNCHANGED
+            and value is not UNCHANGED
             and not (name == "links" and value == ())
         }
         self._check_override(changes, unknown=kwargs)

@@ -18,6 +18,7 @@ from flyte._resources import Resources
 from flyte._secret import SecretRequest
 from flyte._task import MAX_INLINE_IO_BYTES, AsyncFunctionTaskTemplate, TaskTemplate
 from flyte._task_plugins import TaskPluginRegistry
+from flyte._trigger import Trigger
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -131,7 +132,7 @@ class TaskEnvironment(Environment):
         max_inline_io_bytes: int = MAX_INLINE_IO_BYTES,
         queue: str | None = None,
         service_account: str | None = None,
-        triggers: tuple[Any, ...] | Any = (),
+        triggers: tuple[Trigger, ...] | Trigger = (),
         links: tuple[Any, ...] | Any = (),
         task_resolver: Any = None,
         entrypoint: bool = False,
@@ -152,7 +153,7 @@ class TaskEnvironment(Environment):
         max_inline_io_bytes: int = MAX_INLINE_IO_BYTES,
         queue: str | None = None,
         service_account: str | None = None,
-        triggers: tuple[Any, ...] | Any = (),
+        triggers: tuple[Trigger, ...] | Trigger = (),
         links: tuple[Any, ...] | Any = (),
         task_resolver: Any = None,
         entrypoint: bool = False,
@@ -169,7 +170,7 @@ class TaskEnvironment(Environment):
             docs: description; the default is the docstring.
             report: whether it makes a report.
             max_inline_io_bytes: how many bytes its inputs or outputs may have in all, files apart.
-            triggers: what starts it by itself.
+            triggers: what starts it by itself, once it is deployed.
             links: links shown beside its actions.
             task_resolver: finds the task again in a worker's process; None: by module and name.
             entrypoint: whether it is a main task, which people start.

@@ -14,18 +14,22 @@ from flyte._context import (
     RawDataPath,
     TaskContext,
 )
-from flyte._ids import ActionID
+from flyte._ids import ActionID, CallCounter
+from flyte._ids import random_run_name as generate_random_name
 from flyte._interface import NativeInterface
 from flyte._phases import ActionPhase
+from flyte._position import CLUSTERED_WORKER_ENV, is_clustered_worker_env
 from flyte._task import MAX_INLINE_IO_BYTES
 
 if TYPE_CHECKING:
     from flyte._wire.task_spec import SerializationContext
 
 __all__ = [
+    "CLUSTERED_WORKER_ENV",
     "MAX_INLINE_IO_BYTES",
     "ActionID",
     "ActionPhase",
+    "CallCounter",
     "CheckpointPaths",
     "CodeBundle",
     "GroupData",
@@ -33,6 +37,8 @@ __all__ = [
     "RawDataPath",
     "SerializationContext",
     "TaskContext",
+    "generate_random_name",
+    "is_clustered_worker_env",
 ]
 
 

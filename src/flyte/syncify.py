@@ -125,11 +125,37 @@ async def _close(items: AsyncIterator[Any]) -> None:
 
 
 @overload
-def syncify(body: Callable[P, Coroutine[Any, Any, R]]) -> Syncified[P, R]: ...
+def syncify(obj: Callable[P, Coroutine[Any, Any, R]]) -> Syncified[P, R]: ...
 @overload
-def syncify(body: Callable[P, AsyncIterator[S]]) -> SyncifiedIterator[P, S]: ...
-def syncify(body: Callable[..., Any]) -> Any:
+def syncify(obj: Callable[P, AsyncIterator[S]]) -> SyncifiedIterator[P, S]: ...
+def syncify(obj: Callable[..., Any]) -> Any:
     """Give an asynchronous function a blocking form under its own name and an asynchronous one under `.aio`."""
-    if inspect.isasyncgenfunction(getattr(body, "__func__", body)):
-        return SyncifiedIterator(body)
-    return Syncified(body)
+    if inspect.isasyncgenfunction(getattr(obj, "__func__", obj)):
+        return SyncifiedIterator(obj)
+    return Syncified(obj)
+
+
+class Syncify:
+    """What makes decorators like `syncify`, each for one part of a program.
+
+    All bodies run on the SDK's one background loop: a second loop would have connections of its own, and what one
+    part opens the other could not use.  The name tells parts apart in a debugger.
+
+    Example:
+        >>> to_sync = Syncify("weather")
+        >>> @to_sync
+        ... async def double(x: int) -> int:
+        ...     return 2 * x
+        >>> double(4)
+        8
+    """
+
+    def __init__(self, name: str = "flyte_syncify") -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Syncify({self.name!r})"
+
+    def __call__(self, obj: Callable[..., Any]) -> Any:
+        """The function with a blocking form under its own name and an asynchronous one under `.aio`."""
+        return syncify(obj)

@@ -14,21 +14,28 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
-from flyte_server import home
+from flyte_server import certificates, home
 from flyte_server.app import ControlPlane, create_app
 from flyte_server.clock import RealClock
 from flyte_server.domain.errors import ControlPlaneError
+from flyte_server.services.http.patience import Patient
 from flyte_server.services.wire import times
-from flyte_server.settings import DEFAULT_PORT, Settings, SettingsError
+from flyte_server.settings import DEFAULT_PORT, Settings, SettingsError, Tls
 
 _BROKE = 70
 _BACKLOG = 2048
 _SHUTDOWN_SECONDS = 3
 _IDLE_CONNECTION_SECONDS = 75
+_TLS_OPTIONS = {
+    "cert": "encrypt connections with this certificate (PEM, followed by its chain)",
+    "key": "key of the certificate (PEM, without a password)",
+    "ca": "certificate of the authority, if machines do not know it (PEM)",
+}
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _log = logging.getLogger("flyte_server")
@@ -65,12 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal; the process's exit status."""
     arguments = _arguments(argv)
     try:
-        settings = Settings.from_environment(home=arguments.home, host=arguments.host)
+        settings = Settings.from_environment(
+            home=arguments.home,
+            host=arguments.host,
+            auth=arguments.auth,
+            tls=_tls(arguments),
+        )
         home.prepare(settings.home)
         with home.locked(settings):
             listener = _listen(arguments.host, arguments.port, last=home.last_port(settings.home))
             with contextlib.closing(listener):
                 settings = replace(settings, port=listener.getsockname()[1])
+                settings = certificates.prepared(settings)
                 _serve(settings, listener, foreground=arguments.foreground)
     except (ControlPlaneError, SettingsError, CannotListen) as error:
         sys.stderr.write(f"{error}\n")
@@ -97,7 +110,23 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--foreground", action="store_true", help="say on stdout where it answers; Ctrl-C ends it"
     )
+    parser.add_argument(
+        "--auth",
+        choices=["token", "none"],
+        help="token: every request needs one (default); none: whoever can connect may do everything",
+    )
+    for name, text in _TLS_OPTIONS.items():
+        parser.add_argument(f"--tls-{name}", type=Path, metavar="FILE", help=text)
     return parser.parse_args(argv)
+
+
+def _tls(arguments: argparse.Namespace) -> Tls | None:
+    cert, key, ca = arguments.tls_cert, arguments.tls_key, arguments.tls_ca
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise SettingsError("--tls-cert and --tls-key belong together; give both, or none.")
+    return Tls(cert.absolute(), key.absolute(), ca and ca.absolute())
 
 
 def _port(text: str) -> int:
@@ -148,15 +177,14 @@ def _bound(host: str, port: int) -> socket.socket:
 def _serve(settings: Settings, listener: socket.socket, *, foreground: bool) -> None:
     logging.basicConfig(stream=sys.stderr, level=settings.log_level, format=_LOG_FORMAT)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    if not settings.loopback:
+    if settings.auth == "none":
         _log.warning(
-            "listening at %s without any authentication: whoever reaches it can run code here",
-            settings.host,
+            "--auth none: every user and every program of this machine may read, run and delete everything here"
         )
     plane = create_app(settings)
     config = uvicorn.Config(
         plane,
-        http="httptools",
+        http=Patient,
         loop="auto" if sys.platform == "win32" else "uvloop",
         ws="none",
         lifespan="off",
@@ -164,6 +192,8 @@ def _serve(settings: Settings, listener: socket.socket, *, foreground: bool) -> 
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        ssl_certfile=settings.tls and settings.tls.cert,
+        ssl_keyfile=settings.tls and settings.tls.key,
         timeout_keep_alive=_IDLE_CONNECTION_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         backlog=_BACKLOG,
@@ -179,6 +209,8 @@ def _serve(settings: Settings, listener: socket.socket, *, foreground: bool) -> 
                 f"Flyte control plane at {settings.endpoint}, data in {settings.home}. Ctrl-C ends "
                 "it.\n"
             )
+            if settings.auth == "none":
+                sys.stdout.write("With --auth none, whoever can connect may do everything.\n")
             sys.stdout.flush()
 
     server = Server(config, plane, ready)

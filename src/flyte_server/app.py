@@ -7,7 +7,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 from flyte_server import blobs
-from flyte_server.blobs import LocalBlobs
+from flyte_server.auth import files
+from flyte_server.auth.claims import Claims
+from flyte_server.auth.tokens import Tokens
+from flyte_server.blobs import Bucket, LocalBlobs
 from flyte_server.blobs.kept import KeptFiles
 from flyte_server.clock import Clock, NeverBefore, RealClock
 from flyte_server.domain.events import Event
@@ -21,6 +24,7 @@ from flyte_server.engine.reconciler import Reconciler
 from flyte_server.engine.retention.limits import Limits
 from flyte_server.engine.retention.loop import Retention
 from flyte_server.engine.scheduler import Scheduler
+from flyte_server.engine.ticking.loop import Ticker
 from flyte_server.environments.keeper import Environments
 from flyte_server.executors.common.limits.watch import WatchOptions
 from flyte_server.executors.process.executor import ProcessExecutor
@@ -32,8 +36,15 @@ from flyte_server.executors.router import Router
 from flyte_server.machine import accelerators
 from flyte_server.machine.device_memory import DeviceMemory
 from flyte_server.services import registry
+from flyte_server.services.access import bounds
+from flyte_server.services.access.composing import Access
+from flyte_server.services.access.composing import access as compose_access
 from flyte_server.services.caching.outputs import FileOutputs
 from flyte_server.services.caching.references import FileReferences
+from flyte_server.services.conditions.answering import Answering
+from flyte_server.services.conditions.hooks import Hooks
+from flyte_server.services.conditions.links import ConditionLinks
+from flyte_server.services.conditions.pages import Conditions
 from flyte_server.services.directory import Directory
 from flyte_server.services.http.asgi import App, Receive, Scope, Send
 from flyte_server.services.launch import variables
@@ -41,6 +52,7 @@ from flyte_server.services.launch.places import Places
 from flyte_server.services.launch.secrets import TaskSecrets
 from flyte_server.services.launch.specs import StoredLaunchSpecs
 from flyte_server.services.launch.verdicts import FileVerdicts
+from flyte_server.services.notices.loop import Notices
 from flyte_server.services.registry import Parts
 from flyte_server.services.watching import Watching
 from flyte_server.services.wire import times
@@ -85,6 +97,7 @@ def on_this_machine(
             lease_seconds=settings.lease_seconds,
             watch=watch,
             accelerators=(variables.accelerators if _gives_devices(settings, engine) else unmasked),
+            token=_worker_tokens(settings, clock),
         ),
         room=engine,
     )
@@ -102,6 +115,18 @@ def on_this_machine(
         ),
     )
     return Execution(Router(processes, replicas), replicas.desk)
+
+
+def _worker_tokens(settings: Settings, clock: Clock) -> Callable[[str], str]:
+    """A process that leases attempts may do that, under its own name, and nothing else."""
+    tokens = Tokens(files.signing_key(settings.auth_key), clock)
+
+    def token(worker: str) -> str:
+        return tokens.mint(
+            Claims(subject=f"worker:{worker}", name=worker, kind="worker", worker=worker)
+        )
+
+    return token
 
 
 def _gives_devices(settings: Settings, engine: Engine) -> bool:
@@ -165,7 +190,8 @@ class ControlPlane:
             stack.callback(database.close)
             self._clock = await _steady(self._outside.clock, database)
             bus = Bus()
-            outputs = FileOutputs(self._settings.data.resolve())
+            bucket = Bucket.at(self._settings.signing_key, self._settings.data)
+            outputs = FileOutputs(self._settings.data.resolve(), bucket)
             engine = Engine(
                 database,
                 bus,
@@ -185,28 +211,29 @@ class ControlPlane:
         self, database: Database, bus: Bus, engine: Engine, stack: contextlib.AsyncExitStack
     ) -> None:
         settings, clock = self._settings, self._clock
-        store = LocalBlobs(settings.data, blobs.load_key(settings.signing_key), clock)
+        signing_key = blobs.load_key(settings.signing_key)
+        store = LocalBlobs(settings.data, signing_key, clock)
         stack.callback(store.close)
         directory = Directory(database)
 
         async def report(event: Event) -> None:
             await engine.apply(event)
 
+        access = await _access(settings, database, clock)
         execution = self._outside.make_execution(settings, report, FileVerdicts(), clock, engine)
         executor = execution.executor
         vault = Vault(settings.secrets_key)
-        secrets = TaskSecrets(database, vault, settings.inherited)
         environments = await _environments(settings, database, clock)
         stack.push_async_callback(environments.close)
-        places = Places(environments)
         specs = StoredLaunchSpecs(
             settings,
             database,
             directory,
             store,
-            secrets,
-            places,
+            TaskSecrets(database, vault, settings.inherited),
+            Places(environments),
             gives_devices=_gives_devices(settings, engine),
+            tokens=access.tokens,
         )
         await executor.start()
         stack.push_async_callback(executor.close)
@@ -216,7 +243,11 @@ class ControlPlane:
             )
         )
         retention = _retention(settings, database, bus, clock=clock, directory=directory)
-        await stack.enter_async_context(_kept(retention, clock))
+        await stack.enter_async_context(_running("retention", retention.run, clock))
+        conditions = Conditions(
+            Answering(engine, database, directory, clock),
+            ConditionLinks(signing_key, clock, settings.endpoint),
+        )
         self._parts = Parts(
             settings=settings,
             database=database,
@@ -229,8 +260,55 @@ class ControlPlane:
             vault=vault,
             environments=environments,
             workers=execution.workers,
+            conditions=conditions,
+            access=access,
+            bus=bus,
         )
+        for beside in (_calling_back, _ticking, _notifying):
+            await stack.enter_async_context(beside(self._parts))
         self._app = registry.application(self._parts)
+
+
+async def _access(settings: Settings, database: Database, clock: Clock) -> Access:
+    """Who may come in; refused if that could be anybody."""
+    access = compose_access(settings, database, clock)
+    has_issuer = settings.issuer is not None
+    await bounds.refuse_open_doors(settings, access.keys, has_issuer=has_issuer)
+    return access
+
+
+def _calling_back(parts: Parts) -> contextlib.AbstractAsyncContextManager[None]:
+    """Webhooks of conditions are called while the block runs."""
+    hooks = Hooks(
+        parts.database,
+        parts.engine,
+        parts.bus,
+        clock=parts.clock,
+        directory=parts.directory,
+        links=parts.conditions.links,
+    )
+    return _running("webhooks", hooks.run, parts.clock)
+
+
+def _ticking(parts: Parts) -> contextlib.AbstractAsyncContextManager[None]:
+    """Triggers start their runs while the block runs."""
+    ticker = Ticker(
+        parts.database, parts.engine, parts.bus, clock=parts.clock, commands=registry.ticks(parts)
+    )
+    return _running("ticks", ticker.run, parts.clock)
+
+
+def _notifying(parts: Parts) -> contextlib.AbstractAsyncContextManager[None]:
+    """What runs ask to be told at their end is told while the block runs."""
+    settings = parts.settings
+    notices = Notices(
+        parts.database,
+        parts.bus,
+        parts.clock,
+        smtp=settings.smtp,
+        near=settings.notifies_near,
+    )
+    return _running("notifications", notices.run, parts.clock)
 
 
 async def _steady(clock: Clock, database: Database) -> Clock:
@@ -276,16 +354,18 @@ def _retention(
         bus,
         clock,
         files=KeptFiles(settings.home),
-        references=FileReferences(settings.data),
+        references=FileReferences(settings.data, Bucket.at(settings.signing_key, settings.data)),
         limits=Limits(settings.keep_days, settings.keep_bytes),
         forget=forget,
     )
 
 
 @contextlib.asynccontextmanager
-async def _kept(retention: Retention, clock: Clock) -> AsyncGenerator[None]:
-    """Storage is kept bounded while the block runs."""
-    loop = asyncio.create_task(_forever("retention", retention.run, clock), name="retention")
+async def _running(
+    name: str, run: Callable[[], Awaitable[None]], clock: Clock
+) -> AsyncGenerator[None]:
+    """One loop beside the engine's own, while the block runs."""
+    loop = asyncio.create_task(_forever(name, run, clock), name=name)
     try:
         yield
     finally:

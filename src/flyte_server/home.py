@@ -29,7 +29,7 @@ def prepare(home: Path) -> None:
     location.refuse_network(home, location.mounts())
     probe = home / f".probe-{secrets.token_hex(4)}"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
@@ -73,7 +73,10 @@ def announce(settings: Settings, *, started_at: str) -> None:
         "endpoint": settings.endpoint,
         "version": metadata.version(_DISTRIBUTION),
         "started_at": started_at,
+        "auth": settings.auth,
     }
+    if settings.tls is not None and settings.tls.ca is not None:
+        record["ca_cert"] = str(settings.tls.ca)
     temporary = settings.announcement.with_suffix(".json.new")
     temporary.write_text(json.dumps(record), encoding="utf-8")
     temporary.replace(settings.announcement)

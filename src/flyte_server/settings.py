@@ -2,6 +2,7 @@
 environment."""
 
 import getpass
+import ipaddress
 import math
 import os
 import sys
@@ -10,10 +11,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from flyte_server import issuer, mail
+from flyte_server.issuer import Issuer
+from flyte_server.mail import Smtp
+
 DEFAULT_PORT = 8090
 MEBIBYTE = 1024 * 1024
 _GRACE_SECONDS = 10.0
 _LEASE_SECONDS = 10.0
+_PARK_SECONDS = 600.0
 _SHORTEST_LEASE_SECONDS = 1.0
 """Below, a busy machine is taken for a dead one."""
 _KEEP_DAYS = 30.0
@@ -28,6 +34,7 @@ _FACTORS = {
 }
 """Suffixes of quantities."""
 _LETTERS = "mkKMGTPi"
+_AUTH = "token"
 NO_ACCELERATORS = "none"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -41,6 +48,19 @@ def _user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without an account, as in some containers
         return "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files for encrypted connections, all PEM."""
+
+    cert: Path
+    """Our certificate, followed by those between it and the authority."""
+    key: Path
+    ca: Path | None = None
+    """The authority that issued it; None: one that machines know."""
+    name: str = ""
+    """A name for which the certificate is valid, and under which tasks of this machine reach us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,8 @@ class Settings:
     """A worker (host, control plane) that gives no sign of life for longer is dead; noticed within twice that."""
     system_retries: int = 3
     """Failures of an action that are not the user's (worker lost, host gone, …) and are forgiven."""
+    park_seconds: float = _PARK_SECONDS
+    """A task that waits so long for nothing but conditions gives its process back until one ends; 0: never."""
     log_level: str = "INFO"
     log_bytes: int = 1024 * MEBIBYTE
     """Of an attempt's log that is larger, the beginning and the end are kept."""
@@ -92,6 +114,16 @@ class Settings:
     """Where control groups of attempts are made: `auto`, `off`, or a group of version 2 that is ours to divide."""
     most_processes: int = _MOST_PROCESSES
     """Processes and threads of one attempt; one that has more forks without end, and is ended."""
+    auth: str = _AUTH
+    """`token`: every request needs one; `none`: whoever can connect may do everything."""
+    tls: Tls | None = None
+    """How connections are encrypted; None: not at all."""
+    issuer: Issuer | None = None
+    """Where an organization's people log in; None: here only."""
+    smtp: Smtp | None = None
+    """Who takes emails of notifications; None: there are none."""
+    notifies_private: bool | None = None
+    """Whether notifications may go to this machine and to private networks; None: if only this machine can connect."""
     inherited: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Our own variables, of which tasks inherit what does not configure us."""
 
@@ -101,11 +133,26 @@ class Settings:
         return self.host in _LOOPBACK
 
     @property
+    def exposed(self) -> bool:
+        """Whether other machines can connect."""
+        return not (self.host == "localhost" or _is_loopback(self.host))
+
+    @property
+    def notifies_near(self) -> bool:
+        """Whether notifications may go to this machine and to private networks.
+
+        Who can connect from this machine reaches them anyway; others would reach them through us.
+        """
+        return not self.exposed if self.notifies_private is None else self.notifies_private
+
+    @property
     def address(self) -> str:
         """`host:port` as a task process on this machine reaches it.
 
         Never `localhost`: the official runtime forces other defaults on that word.
         """
+        if self.tls is not None and self.tls.name:
+            return f"{self.tls.name}:{self.port}"
         if self.host in {"0.0.0.0", "localhost"}:
             return f"127.0.0.1:{self.port}"
         if ":" in self.host:
@@ -115,7 +162,7 @@ class Settings:
     @property
     def endpoint(self) -> str:
         """Address of the control plane as a URL."""
-        return f"http://{self.address}"
+        return f"{'http' if self.tls is None else 'https'}://{self.address}"
 
     @property
     def database(self) -> Path:
@@ -146,6 +193,21 @@ class Settings:
         return self.home / "secrets.key"
 
     @property
+    def auth_key(self) -> Path:
+        """Key with which tokens are signed; readable by the owner only."""
+        return self.home / "auth.key"
+
+    @property
+    def local_token(self) -> Path:
+        """Token of whoever may read the data directory."""
+        return self.home / "token"
+
+    @property
+    def trusted(self) -> Path:
+        """Certificates that tasks trust, when ours is of an authority that machines do not know."""
+        return self.home / "trusted.pem"
+
+    @property
     def lock(self) -> Path:
         return self.home / "server.lock"
 
@@ -161,20 +223,24 @@ class Settings:
         home: str | None = None,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
+        auth: str | None = None,
+        tls: Tls | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> "Settings":
         """Settings from arguments first, then variables, then defaults.
 
-        Variables: FLYTE_HOME, FLYTE_SERVER_SLOTS (attempts alive at once), FLYTE_TASK_PREFIX
-        (Python environment of tasks), FLYTE_SERVER_GRACE_SECONDS (time that a task gets to clean
-        up when it is ended), FLYTE_SERVER_LEASE_SECONDS (silence after which a worker is dead),
-        FLYTE_SERVER_CPUS, FLYTE_SERVER_MEMORY, FLYTE_SERVER_DISK (quantities such as 2, 500m, 8Gi that attempts may
-        reserve, instead of what the machine has), FLYTE_SERVER_ACCELERATORS (`none`, how many, or numbers and UUIDs),
-        FLYTE_SERVER_SYSTEM_RETRIES (failures of the system that an action is
-        forgiven), FLYTE_SERVER_LOG_LEVEL,
-        FLYTE_SERVER_LOG_MB (what an attempt's log may occupy), FLYTE_SERVER_MAX_MESSAGE_MB,
-        FLYTE_SERVER_KEEP_DAYS and FLYTE_SERVER_KEEP_GB (how long and how much of ended runs is
-        kept; 0: no limit), FLYTE_SERVER_ENVIRONMENTS_GB (what environments of images may occupy).
+        Variables: FLYTE_HOME, FLYTE_SERVER_SLOTS (attempts alive at once), FLYTE_TASK_PREFIX (Python of tasks),
+        FLYTE_SERVER_GRACE_SECONDS (for tasks to clean up), FLYTE_SERVER_LEASE_SECONDS (silence after which a worker is
+        dead), FLYTE_SERVER_CPUS, FLYTE_SERVER_MEMORY, FLYTE_SERVER_DISK (quantities such as 2, 500m, 8Gi that attempts
+        may reserve), FLYTE_SERVER_ACCELERATORS (`none`, how many, or numbers and UUIDs), FLYTE_SERVER_PARK_SECONDS
+        (after which a task that waits for nothing but conditions gives its process back), FLYTE_SERVER_SYSTEM_RETRIES
+        (failures of the system that an action is forgiven), FLYTE_SERVER_LOG_LEVEL, FLYTE_SERVER_LOG_MB (what an
+        attempt's log may occupy), FLYTE_SERVER_MAX_MESSAGE_MB, FLYTE_SERVER_KEEP_DAYS and FLYTE_SERVER_KEEP_GB (how
+        long and how much of ended runs is kept; 0: no limit), FLYTE_SERVER_ENVIRONMENTS_GB (what environments of images
+        may occupy), FLYTE_SERVER_AUTH (`token` or `none`), FLYTE_SERVER_TLS_CERT, FLYTE_SERVER_TLS_KEY and
+        FLYTE_SERVER_TLS_CA (PEM files: certificate with its chain, key, authority), FLYTE_SERVER_OIDC_ISSUER,
+        …_AUDIENCE, …_CLIENT_ID, …_ROLES and …_SCOPES (see `issuer`), FLYTE_SERVER_SMTP_URL (who takes emails, see
+        `mail`), FLYTE_SERVER_NOTIFY_PRIVATE (1 or 0: may notifications go to private networks).
 
         Raises:
             SettingsError: a variable has a value that cannot be used.
@@ -194,6 +260,7 @@ class Settings:
             grace_seconds=_seconds(variables, "FLYTE_SERVER_GRACE_SECONDS", _GRACE_SECONDS),
             lease_seconds=_lease_seconds(variables),
             system_retries=_count(variables, "FLYTE_SERVER_SYSTEM_RETRIES", 3),
+            park_seconds=_seconds(variables, "FLYTE_SERVER_PARK_SECONDS", _PARK_SECONDS),
             log_level=_log_level(variables),
             keep_days=_amount(variables, "FLYTE_SERVER_KEEP_DAYS", _KEEP_DAYS),
             keep_bytes=_keep_bytes(variables),
@@ -201,10 +268,67 @@ class Settings:
             environments_bytes=_environments_bytes(variables),
             cgroups=variables.get("FLYTE_SERVER_CGROUPS", "").strip() or "auto",
             most_processes=_positive(variables, "FLYTE_SERVER_MOST_PROCESSES") or _MOST_PROCESSES,
+            auth=_auth(variables, auth),
+            tls=tls or _tls(variables),
+            issuer=_issuer(variables),
+            smtp=_smtp(variables),
+            notifies_private=_yes_or_no(variables, "FLYTE_SERVER_NOTIFY_PRIVATE"),
             inherited=dict(variables),
             max_message_bytes=(_positive(variables, "FLYTE_SERVER_MAX_MESSAGE_MB") or 64)
             * MEBIBYTE,
         )
+
+
+def _issuer(variables: Mapping[str, str]) -> Issuer | None:
+    try:
+        return issuer.from_variables(variables)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _smtp(variables: Mapping[str, str]) -> Smtp | None:
+    try:
+        return mail.from_variables(variables)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _yes_or_no(variables: Mapping[str, str], name: str) -> bool | None:
+    text = variables.get(name, "").strip()
+    if text not in {"", "0", "1"}:
+        raise SettingsError(f"{name}={text!r} is neither 1 nor 0; write {name}=1, or leave it out.")
+    return text == "1" if text else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _auth(variables: Mapping[str, str], chosen: str | None) -> str:
+    text = (chosen or variables.get("FLYTE_SERVER_AUTH", "")).strip().lower() or _AUTH
+    if text not in {"token", "none"}:
+        raise SettingsError(
+            f"FLYTE_SERVER_AUTH={text!r} is neither 'token' nor 'none'; write token, or leave it out."
+        )
+    return text
+
+
+def _tls(variables: Mapping[str, str]) -> Tls | None:
+    cert, key, ca = (
+        variables.get(f"FLYTE_SERVER_TLS_{name}", "").strip() for name in ("CERT", "KEY", "CA")
+    )
+    if not (cert or key):
+        return None
+    if not (cert and key):
+        raise SettingsError(
+            "FLYTE_SERVER_TLS_CERT and FLYTE_SERVER_TLS_KEY belong together; set both, or none."
+        )
+    return Tls(
+        Path(cert).expanduser(), Path(key).expanduser(), Path(ca).expanduser() if ca else None
+    )
 
 
 def _count(variables: Mapping[str, str], name: str, default: int) -> int:

@@ -11,7 +11,7 @@ import logging
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Literal
 from flyte import errors
 from flyte._code import ignore
 
-CopyStyle = Literal["loaded_modules", "all"]
+CopyStyle = Literal["loaded_modules", "all", "custom"]
 
 WARN_ABOVE_BYTES = 100 * 1024 * 1024
 _BIGGEST_NAMED = 5
@@ -87,19 +87,24 @@ class Bundle:
         return packed.getvalue()
 
 
-def build(copy_style: CopyStyle, root_dir: Path) -> Bundle:
+def build(copy_style: CopyStyle, root_dir: Path, include: Sequence[str] = ()) -> Bundle:
     """The bundle of the code below `root_dir`.
 
     Args:
         copy_style: `loaded_modules`: the files of the modules that are imported now, the script itself included;
-            `all`: every file below the root that is not ignored.
+            `all`: every file below the root that is not ignored; `custom`: only what `include` names.
         root_dir: modules are named relative to it.
+        include: further files: paths, folders or patterns below the root.
 
     Raises:
-        CodeBundleError: there is no code below the root, or a file cannot be read.
+        CodeBundleError: there is no code below the root, an included file does not exist, or a file cannot be read.
     """
     root = root_dir.resolve()
-    paths = ignore.files(root) if copy_style == "all" else loaded_files(root, dict(sys.modules))
+    paths = _paths(copy_style, root) | included(root, include)
+    if not paths and copy_style == "custom":
+        raise errors.CodeBundleError(
+            "copy_style='custom' sends the files that environments name with include=(…), but none names any"
+        )
     if not paths:
         raise errors.CodeBundleError(
             f"no code was found below {root} (copy_style={copy_style!r}); "
@@ -109,6 +114,44 @@ def build(copy_style: CopyStyle, root_dir: Path) -> Bundle:
     if bundle.size > WARN_ABOVE_BYTES:
         _log.warning("%s", _size_warning(bundle))
     return bundle
+
+
+def _paths(copy_style: CopyStyle, root: Path) -> set[Path]:
+    match copy_style:
+        case "all":
+            return set(ignore.files(root))
+        case "custom":
+            return set()
+        case "loaded_modules":
+            return set(loaded_files(root, dict(sys.modules)))
+
+
+def included(root: Path, include: Iterable[str]) -> set[Path]:
+    """The files that environments name: a path is one, a folder all below it, a pattern those that fit.
+
+    Raises:
+        CodeBundleError: there is no such file, or it is not below the root.
+    """
+    found: set[Path] = set()
+    for name in include:
+        path = below(root, root / name)
+        if path is None:
+            raise errors.CodeBundleError(
+                f"include={name!r} is not below the root {root}; name files below it, or choose another root_dir"
+            )
+        matching = [path] if path.exists() else list(root.glob(path.relative_to(root).as_posix()))
+        files = {
+            file
+            for each in matching
+            for file in (each.rglob("*") if each.is_dir() else [each])
+            if file.is_file() and "__pycache__" not in file.parts
+        }
+        if not files:
+            raise errors.CodeBundleError(
+                f"include={name!r}: there is no such file below {root}; correct the path"
+            )
+        found |= files
+    return found
 
 
 def loaded_files(root: Path, modules: Mapping[str, ModuleType]) -> list[Path]:

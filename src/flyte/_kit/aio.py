@@ -41,7 +41,13 @@ class Background:
         self._pool = ThreadPoolExecutor(thread_name_prefix=name)
         self._loop.set_default_executor(self._pool)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._awaited: set[Future[Any]] = set()
         self._thread.start()
+
+    @property
+    def awaited(self) -> int:
+        """For how many coroutines of this loop other threads, or coroutines of other loops, wait."""
+        return len(self._awaited)
 
     @property
     def is_here(self) -> bool:
@@ -61,7 +67,9 @@ class Background:
         if self._loop.is_closed():
             coro.close()
         else:
-            self.submit(coro)
+            future = self.submit(coro)
+            self._awaited.add(future)  # not by anybody, but the process should not end before
+            future.add_done_callback(self._awaited.discard)
 
     def wait(self, coro: Coroutine[Any, Any, T]) -> T:
         """Run `coro` to its end and return its value; the calling thread blocks.
@@ -75,17 +83,25 @@ class Background:
                 f"{coro.__qualname__} was called in a blocking way from the SDK's own event loop; await its `.aio` form"
             )
         future = self.submit(coro)
+        self._awaited.add(future)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+        finally:
+            self._awaited.discard(future)
 
     async def join(self, coro: Coroutine[Any, Any, T]) -> T:
         """Run `coro` on the background loop and await it from any loop (cancelling the wait cancels it)."""
         if self.is_here:
             return await coro
-        return await asyncio.wrap_future(self.submit(coro))
+        future = self.submit(coro)
+        self._awaited.add(future)
+        awaited = asyncio.wrap_future(future)
+        # After `wrap_future`, so that the waiting loop has been woken before nobody waits any more.
+        future.add_done_callback(self._awaited.discard)
+        return await awaited
 
     def stop(self) -> None:
         """Cancel what still runs, stop the loop and wait for the thread, a few seconds at most."""

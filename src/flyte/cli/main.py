@@ -12,15 +12,17 @@ import click
 
 from flyte import errors
 from flyte._kit import aio
-from flyte.cli import options, verbs
+from flyte.cli import exit_codes, options, verbs
+from flyte.cli.exit_codes import ExitCode
 from flyte.cli.render import PlainScreen, Screen
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 
 class CommandFailed(click.ClickException):
-    """One line for the reader; exit status 1."""
+    """One line for the reader, and an exit status of its own."""
+
+    def __init__(self, message: str, status: ExitCode) -> None:
+        super().__init__(message)
+        setattr(self, "exit_code", int(status))  # noqa: B010 - click declares one for all of a class
 
 
 class Root(verbs.LazyGroup):
@@ -40,11 +42,11 @@ class Root(verbs.LazyGroup):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            ctx.exit(INTERRUPTED)
+            ctx.exit(ExitCode.INTERRUPTED)
         except Exception as error:
             if ctx.params["verbose"]:
                 traceback.print_exc()
-            raise CommandFailed(_one_line(error)) from error
+            raise CommandFailed(_one_line(error), exit_codes.of(error)) from error
 
 
 def _leave(status: Any) -> NoReturn:

@@ -5,7 +5,8 @@ with colours and a live table.
 """
 
 import json
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, timedelta
@@ -34,6 +35,8 @@ class Table:
     rows: Sequence[Sequence[str]]
     when_empty: str = "nothing found"
     """What to say in place of a table without rows; it names the next step."""
+    name_at: int = 0
+    """The column with the name that other commands take: what `--quiet` prints."""
 
 
 def as_text(value: object) -> str:
@@ -64,6 +67,10 @@ class Screen(Protocol):
 
     def progress(self) -> AbstractContextManager[Progress]: ...
 
+    def lines(self, texts: Iterable[str], *, title: str, most: int) -> None:
+        """The last lines of something that may go on: `most` of them are seen at a time."""
+        ...
+
 
 class PlainScreen:
     """Aligned columns and sparse lines: for pipes and logs."""
@@ -78,6 +85,11 @@ class PlainScreen:
     @contextmanager
     def progress(self) -> Generator[Progress, None, None]:
         yield SparseLines()
+
+    def lines(self, texts: Iterable[str], *, title: str, most: int) -> None:
+        click.echo(f"--- {title}")
+        for text in deque(texts, maxlen=most):
+            click.echo(text)
 
 
 class SparseLines:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flyteidl2.core import catalog_pb2
+from flyteidl2.project import project_service_pb2
 
 from flyte import storage
 from flyte._kit import clock, optional
 from flyte._wire.caching.decisions import CacheDecision
+from flyte._wire.conditions import messages
 from flyte.cli.render import Table, duration, moment, size
 from flyte.remote import Action, ActionDetails, Project, Run, RunDetails
 
@@ -65,7 +67,7 @@ def actions(found: Iterable[Action]) -> Table:
         for depth, action in _below_callers(list(found))
     ]
     columns = ("task", "action", "phase", "attempts", "cache", "started", "took")
-    return Table(columns, rows, when_empty="the run has no such actions")
+    return Table(columns, rows, when_empty="the run has no such actions", name_at=1)
 
 
 def action(
@@ -89,9 +91,20 @@ def action(
         *_about(details),
         details.origin or _NOTHING,
         ("outputs of", details.recovered_from or ""),
+        ("answer", _answer(details)),
         ("cache", cache),
         *budgets,
     )
+
+
+def _answer(details: ActionDetails) -> str:
+    """Of a condition: what it was answered with, and by whom."""
+    if not details.pb2.HasField("signal_info"):
+        return ""
+    info = details.pb2.signal_info
+    by = info.signalled_by.user
+    who = by.spec.first_name or by.id.subject
+    return f"{messages.value(info.output)} by {who}"
 
 
 def values(given: Mapping[str, Mapping[str, Any] | None]) -> Table:
@@ -116,8 +129,28 @@ def _shown(value: Any) -> str:
 
 def projects(found: Iterable[Project]) -> Table:
     """One line per project."""
-    rows = [(project.pb2.id, project.pb2.name, project.pb2.description) for project in found]
-    return Table(("id", "name", "description"), rows)
+    rows = [
+        (project.pb2.id, project.pb2.name, project.pb2.description, _labels(project))
+        for project in found
+    ]
+    columns = ("id", "name", "description", "labels")
+    return Table(columns, rows, when_empty="no such projects; make one with: flyte create project")
+
+
+def project(found: Project) -> Table:
+    """Everything about one project."""
+    state = project_service_pb2.ProjectState.Name(found.pb2.state)
+    return _facts(
+        ("project", found.pb2.id),
+        ("name", found.pb2.name),
+        ("description", found.pb2.description),
+        ("state", state.removeprefix("PROJECT_STATE_").lower()),
+        ("labels", _labels(found)),
+    )
+
+
+def _labels(found: Project) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(found.pb2.labels.values.items()))
 
 
 def _facts(*pairs: tuple[str, str]) -> Table:

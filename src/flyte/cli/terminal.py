@@ -1,12 +1,14 @@
 """Tables with colours and a live view of a run; rich is loaded here, for terminals only."""
 
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -44,6 +46,13 @@ class TerminalScreen:
     def progress(self) -> Generator[Progress, None, None]:
         with Live(console=self._err, transient=True, refresh_per_second=10) as live:
             yield LiveTable(live)
+
+    def lines(self, texts: Iterable[str], *, title: str, most: int) -> None:
+        last: deque[str] = deque(maxlen=most)
+        with Live(console=self._out, refresh_per_second=10) as live:
+            for text in texts:
+                last.append(text)
+                live.update(Panel(Text("\n".join(last)), title=escape(title), title_align="left"))
 
 
 class LiveTable:

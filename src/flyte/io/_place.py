@@ -166,9 +166,12 @@ def sends() -> bool:
 
 
 def is_elsewhere(uri: str) -> bool:
-    """Whether an address is a path of the control plane's machine, to be read through its links."""
+    """Whether an address is a path of the control plane's machine, or an object of its own, to be read through its
+    links."""
     path = storage.local_path(uri)
-    return path is not None and not path.exists() and reads_links()
+    if path is None:
+        return storage.is_of_plane(uri) and reads_links()
+    return not path.exists() and reads_links()
 
 
 def check_writable(uri: str) -> None:

@@ -5,7 +5,7 @@ them are the two kinds of stores, `_local` and `_objects`, and `_config`, which 
 types, sessions and run directories are not known here.
 """
 
-from flyte.storage._addresses import is_local, is_remote, join, local_path
+from flyte.storage._addresses import is_local, is_of_plane, is_remote, join, local_path
 from flyte.storage._config.kinds import ABFS, GCS, S3, Settings, Storage
 from flyte.storage._files.readers import Reader, Source, reader
 from flyte.storage._files.sync_readers import sync_reader
@@ -60,6 +60,7 @@ __all__ = [
     "get_stream",
     "get_underlying_filesystem",
     "is_local",
+    "is_of_plane",
     "is_remote",
     "join",
     "local_path",

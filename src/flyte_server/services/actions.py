@@ -19,20 +19,23 @@ from flyteidl2.workflow import (
     state_service_connect,
     state_service_pb2,
 )
+from google.protobuf.message import DecodeError
 
 from flyte_protocol.actions.v1 import batch_connect, batch_pb2
 from flyte_server.domain import fencing
-from flyte_server.domain.errors import AttemptOver
+from flyte_server.domain.errors import AttemptOver, Invalid
 from flyte_server.domain.records import Action, AttemptKey
 from flyte_server.engine.bus import Topic, ends_topic, run_topic
 from flyte_server.engine.engine import Engine
+from flyte_server.services.access import callers
+from flyte_server.services.conditions.answering import CHANNEL_HEADER, Answering, channel_of
 from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.faults import connect_error
 from flyte_server.services.fencing import Fence
 from flyte_server.services.intake import Intake
 from flyte_server.services.watching import HEARTBEAT_SECONDS, Watching
 from flyte_server.services.wire import actions as wire_actions
-from flyte_server.services.wire import ids
+from flyte_server.services.wire import conditions, ids
 from flyte_server.store import actions as rows
 from flyte_server.store.database import Database
 from flyte_server.store.rows import Connection
@@ -163,7 +166,9 @@ class ActionsService(actions_service_connect.ActionsService):
         *,
         children: ChildWatch,
         fence: Fence,
+        answering: Answering,
     ) -> None:
+        self._answering = answering
         self._engine = engine
         self._directory = directory
         self._intake = intake
@@ -195,6 +200,20 @@ class ActionsService(actions_service_connect.ActionsService):
         await self._engine.abort_action(key, _by_parent(request.reason), caller=caller)
         return actions_service_pb2.AbortResponse()
 
+    async def signal(
+        self, request: actions_service_pb2.SignalRequest, ctx: Context
+    ) -> actions_service_pb2.SignalResponse:
+        headers = ctx.request_headers()
+        await self._answering.answer(
+            ids.action(request.action_id),
+            conditions.of_literal(request.value),
+            caller=callers.of(headers),
+            channel=channel_of(headers.get(CHANNEL_HEADER)),
+            parent=request.parent_action_name,
+            attempt=await self._fence.caller(headers),
+        )
+        return actions_service_pb2.SignalResponse()
+
 
 class BatchService(batch_connect.BatchService):
     """Enqueue, for many actions of one parent: one request, and one transaction."""
@@ -207,9 +226,7 @@ class BatchService(batch_connect.BatchService):
         self, request: batch_pb2.EnqueueManyRequest, ctx: Context
     ) -> batch_pb2.EnqueueManyResponse:
         caller = await self._fence.caller(ctx.request_headers())
-        messages = [
-            actions_service_pb2.EnqueueRequest.FromString(body).action for body in request.requests
-        ]
+        messages = [_decoded(body, number) for number, body in enumerate(request.requests)]
         taken = await asyncio.gather(
             *(self._intake.take(message, caller) for message in messages), return_exceptions=True
         )
@@ -217,6 +234,15 @@ class BatchService(batch_connect.BatchService):
             if isinstance(each, AttemptOver):
                 raise each  # the same for all of them, and the caller must hear it as such
         return batch_pb2.EnqueueManyResponse(outcomes=[_outcome(each) for each in taken])
+
+
+def _decoded(body: bytes, number: int) -> actions_service_pb2.Action:
+    try:
+        return actions_service_pb2.EnqueueRequest.FromString(body).action
+    except DecodeError as error:
+        raise Invalid(
+            f"requests[{number}] is no EnqueueRequest ({error}); nothing was enqueued."
+        ) from None
 
 
 class QueueService(queue_service_connect.QueueService):

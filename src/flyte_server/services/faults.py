@@ -32,6 +32,8 @@ _CODES: tuple[tuple[type[errors.ControlPlaneError], Code], ...] = (
     (errors.NotFound, Code.NOT_FOUND),
     (errors.AlreadyExists, Code.ALREADY_EXISTS),
     (errors.Invalid, Code.INVALID_ARGUMENT),
+    (errors.Unauthenticated, Code.UNAUTHENTICATED),
+    (errors.Forbidden, Code.PERMISSION_DENIED),
     (errors.Unreadable, Code.UNAVAILABLE),
     (errors.Aborted, Code.ABORTED),
     (errors.AttemptOver, Code.ABORTED),
@@ -65,6 +67,13 @@ def connect_error(error: Exception, *, where: str) -> ConnectError:
         f"{where} failed inside the control plane; look for reference {reference} in its log "
         "(server.log).",
     )
+
+
+def code(error: Exception) -> str:
+    """The word for a refusal in lists, such as `not_found`."""
+    if isinstance(error, ConnectError):
+        return error.code.value
+    return next((code.value for kind, code in _CODES if isinstance(error, kind)), "internal")
 
 
 def _details(error: errors.ControlPlaneError) -> tuple[Struct, ...]:

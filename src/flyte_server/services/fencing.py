@@ -24,6 +24,11 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
+def header(project: str, domain: str, run: str, action: str, number: int, token: str) -> str:
+    """The header's value for an attempt."""
+    return f"{project}/{domain}/{run}/{action}/{number}/{token}"
+
+
 class Fence:
     """Knows the callers of requests; as an interceptor it refuses those whose attempt is over."""
 

@@ -1,4 +1,4 @@
-"""How actions of a running parent come in: tasks to execute, and traces that are already over."""
+"""How actions of a running parent come in: tasks to execute, conditions to be answered, and traces that are over."""
 
 import posixpath
 
@@ -10,11 +10,10 @@ from flyte_server.domain.errors import AlreadyExists, Invalid
 from flyte_server.domain.phases import Blame, Phase
 from flyte_server.domain.records import AttemptKey, Failure
 from flyte_server.engine.engine import Engine
-from flyte_server.services import faults
 from flyte_server.services.catalogue.tasks import TaskBook
 from flyte_server.services.directory import Directory, RunFacts
 from flyte_server.services.launch import verdicts
-from flyte_server.services.wire import commands, ids
+from flyte_server.services.wire import commands, conditions, ids
 
 
 class Intake:
@@ -47,12 +46,12 @@ class Intake:
         elif spec == "trace":
             is_new = await self._trace(message, facts, caller)
         elif spec == "condition":
-            raise faults.Unsupported(
-                f"Action {name.name!r} is a condition; this control plane executes tasks and "
-                "traces only."
-            )
+            asked = conditions.command(message)
+            is_new = await self._engine.ask(facts.run.id, asked, caller=caller)
         else:
-            raise Invalid(f"Action {name.name!r} has no spec; send action.task or action.trace.")
+            raise Invalid(
+                f"Action {name.name!r} has no spec; send action.task, action.condition or action.trace."
+            )
         if not is_new:
             raise AlreadyExists(
                 f"Action {name.name!r} of run {name.run.name!r} is already known; watch it instead."

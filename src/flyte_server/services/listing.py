@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from flyteidl2.common import list_pb2
+from flyteidl2.workflow import run_definition_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from flyte_server.domain.errors import Invalid
@@ -15,7 +16,16 @@ from flyte_server.store.filters import Filter, Function, Sort, Value
 _DEFAULT_LIMIT = 100
 _LARGEST_LIMIT = 1000
 _TIME_FIELDS = frozenset(
-    {"created_at", "start_time", "started_at", "ended_at", "end_time", "updated_at", "deployed_at"}
+    {
+        "created_at",
+        "start_time",
+        "started_at",
+        "ended_at",
+        "end_time",
+        "updated_at",
+        "deployed_at",
+        "triggered_at",
+    }
 )
 _RAW = re.compile(r"(\w+)\(([^,()]+),([^()]*)\)")
 _RAW_FUNCTIONS = {
@@ -98,15 +108,23 @@ def sort(message: list_pb2.Sort) -> Sort:
 
 
 def filters(messages: Iterable[list_pb2.Filter]) -> tuple[Filter, ...]:
-    """Filters as the SDK sends them."""
-    return tuple(
-        _filter(
-            Function(list_pb2.Filter.Function.Name(message.function).lower()),
-            message.field,
-            message.values,
-        )
-        for message in messages
-    )
+    """Filters as the SDK sends them.
+
+    Raises:
+        Invalid: a function is none that we know.
+    """
+    return tuple(_filter(_function(message), message.field, message.values) for message in messages)
+
+
+def _function(message: list_pb2.Filter) -> Function:
+    known = list_pb2.Filter.Function.DESCRIPTOR.values_by_number.get(message.function)
+    try:
+        return Function(known.name.lower() if known else "")
+    except ValueError:
+        raise Invalid(
+            f"The filter on {message.field!r} has the function {message.function}, which is none of "
+            f"{', '.join(Function)}."
+        ) from None
 
 
 def raw_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
@@ -140,9 +158,18 @@ def _value(field: str, text: str) -> Value:
     name = field.lower()
     if name == "phase":
         return _phase(text)
+    if name == "action_type":
+        return _kind(text)
     if name in _TIME_FIELDS:
         return _time(field, text)
     return text
+
+
+def _kind(text: str) -> str:
+    """A kind of action, which the wire knows by number and by name."""
+    known = run_definition_pb2.ActionType
+    name = known.Name(int(text)) if text.isdecimal() and int(text) in known.values() else text  # pyright: ignore[reportArgumentType]
+    return name.lower().removeprefix("action_type_")
 
 
 def _phase(text: str) -> str:

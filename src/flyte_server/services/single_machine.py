@@ -1,10 +1,8 @@
-"""What a cluster would decide and one machine answers with a constant: who asks, which cluster,
-which image."""
+"""What a cluster would decide and one machine answers with a constant: which cluster, which image."""
 
 from typing import Any
 
 from connectrpc.request import RequestContext
-from flyteidl2.auth import identity_connect, identity_pb2
 from flyteidl2.cluster import payload_pb2 as cluster_pb2
 from flyteidl2.cluster import service_connect as cluster_connect
 from flyteidl2.imagebuilder import definition_pb2
@@ -14,20 +12,6 @@ from flyteidl2.imagebuilder import service_connect as image_connect
 from flyte_server.services.wire import ids
 
 Context = RequestContext[Any, Any]
-
-
-class IdentityService(identity_connect.IdentityService):
-    """Everyone who can connect is the machine's user."""
-
-    def __init__(self, user: str) -> None:
-        self._user = user
-
-    async def user_info(
-        self, request: identity_pb2.UserInfoRequest, ctx: Context
-    ) -> identity_pb2.UserInfoResponse:
-        return identity_pb2.UserInfoResponse(
-            subject=self._user, name=self._user, preferred_username=self._user
-        )
 
 
 class ClusterService(cluster_connect.ClusterService):

@@ -4,6 +4,6 @@
 secret.
 """
 
-from flyte_server.vault.sealing import CannotOpen, Vault
+from flyte_server.vault.sealing import CannotOpen, Vault, key_of
 
-__all__ = ["CannotOpen", "Vault"]
+__all__ = ["CannotOpen", "Vault", "key_of"]

@@ -51,6 +51,21 @@ class Vault:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _VERSION + key_id + nonce + AESGCM(key).encrypt(nonce, value, _bound(place))
 
+    def key_ids(self) -> list[bytes]:
+        """The ids of all keys, the one that seals first."""
+        self._keys = keys.load(self._path)
+        return list(self._keys)
+
+    def add_key(self) -> bytes:
+        """Make a new key, which seals from now on; the others still open what they have sealed."""
+        return keys.add(self._path)
+
+    def forget_old_keys(self) -> list[bytes]:
+        """Take all keys away but the one that seals: what the others have sealed can be opened by nobody any more."""
+        forgotten = keys.forget(self._path)
+        self._keys = keys.load(self._path)
+        return forgotten
+
     def open(self, sealed: bytes, place: Sequence[str]) -> bytes:
         """The value.
 
@@ -58,7 +73,7 @@ class Vault:
             CannotOpen: it is damaged, belongs to another place, or was sealed with a key that is gone.
             StoreUnusable: the keys cannot be read.
         """
-        key_id = sealed[len(_VERSION) : len(_VERSION) + keys.ID_BYTES]
+        key_id = key_of(sealed)
         nonce = sealed[len(_VERSION) + keys.ID_BYTES : _HEAD_BYTES]
         if key_id not in self._keys:
             self._keys = keys.load(self._path)
@@ -73,6 +88,11 @@ class Vault:
             raise CannotOpen(
                 "it was changed after it was sealed, or belongs to another name; set the secret anew"
             ) from None
+
+
+def key_of(sealed: bytes) -> bytes:
+    """The id of the key that sealed a value."""
+    return sealed[len(_VERSION) : len(_VERSION) + keys.ID_BYTES]
 
 
 def _bound(place: Sequence[str]) -> bytes:

@@ -13,7 +13,7 @@ from contextvars import copy_context
 from pathlib import Path
 from types import FrameType
 
-from flyte._client.workers import Workers
+from flyte._client.workers import WORKER_TOKEN_VARIABLE, Workers
 from flyte._entrypoints import child
 from flyte._entrypoints.replica.conversation import Conversation, Identity, NotWantedError
 from flyte._entrypoints.replica.crew import Crew
@@ -57,9 +57,12 @@ class Replica:
         )
         voices = Voices()
         voices.listen()
+        told = dict(os.environ)  # noqa: TID251 - a process's edge
+        workers = Workers.connect(options.endpoint, home=home, environment=told)
+        told.pop(WORKER_TOKEN_VARIABLE, None)  # not for its attempts
         shared = Shared(
-            workers=Workers.connect(options.endpoint, home=home),
-            environment=dict(os.environ),  # noqa: TID251 - a process's edge
+            workers=workers,
+            environment=told,
             threads=ThreadPoolExecutor(options.concurrency, "flyte-plain"),
             context=copy_context(),
             voices=voices,

@@ -2,21 +2,19 @@
 
 import asyncio
 import re
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from flyte import errors
 from flyte._ids import ROOT_ACTION
 from flyte._kit import aio, clock
-from flyte.cli import options, session
+from flyte.cli import loglines, options, session
 from flyte.cli.render import as_json
-from flyte.remote import Action, Run
+from flyte.remote import Action
 from flyte.remote._logs import reading
 from flyte.remote._logs.records import STREAMS, LogLine
 from flyte.remote._watching import closing
@@ -26,6 +24,7 @@ _QUIET_SECONDS = 3.0
 """Without --follow, an action that still runs is taken to have said all when silent for so long."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MOST_CONTEXT = 20
+_PRETTY_LINES = 30
 
 
 def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
@@ -48,8 +47,16 @@ def _moment(_: click.Context, __: click.Parameter, value: str | None) -> datetim
 @click.argument("run_name")
 @click.argument("action_name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Wait for more until the action ends.")
-@click.option("-l", "--lines", type=click.IntRange(min=0), help="Only the last LINES lines.")
+@click.option(
+    "-l",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=_PRETTY_LINES,
+    show_default="all; 30 with --pretty",
+    help="Only the last LINES lines.",
+)
 @click.option("--show-ts", "--timestamps", is_flag=True, help="Put the time before each line.")
+@click.option("--pretty", is_flag=True, help="Show the last lines in a frame that moves with them.")
 @click.option("-a", "--attempt", type=click.IntRange(min=1), help="Which attempt; else the latest.")
 @click.option("--filter-system", is_flag=True, help="Leave out what Flyte itself said.")
 @click.option("--stream", type=click.Choice(list(STREAMS.values())), help="Only this stream.")
@@ -75,12 +82,19 @@ def get_logs(
     session.connect(root, project=chosen.pop("project"), domain=chosen.pop("domain"))
     action = Action.get(run_name=run_name, name=action_name or ROOT_ACTION)
     pattern, context, fixed = (chosen.pop(name) for name in ("pattern", "context", "fixed"))
+    pretty = chosen.pop("pretty")
+    if not pretty and not _is_given("lines"):
+        chosen["lines"] = None
     if pattern is not None:
         wanted = {"pattern": pattern, "text": fixed, "context": context} | _filters(chosen)
         _grep(root, action, wanted, everywhere=action_name is None, show_ts=chosen["show_ts"])
         return
     most, show_ts = chosen.pop("lines"), chosen.pop("show_ts")
     said: Iterable[LogLine] = _said(action, **chosen)
+    if pretty and not root.as_json:
+        texts = (reading.text(line, show_ts=show_ts) for line in said)
+        root.open_screen().lines(texts, title=f"{run_name}/{action.name}", most=most or 1)
+        return
     if most is not None:
         said = deque(said, maxlen=most)
     if root.as_json:
@@ -88,22 +102,13 @@ def get_logs(
         click.echo(as_json(found, compact=root.output_format == "json-raw"))
         return
     for line in said:
-        _show(line, show_ts=show_ts)
+        loglines.show(line, show_ts=show_ts)
 
 
-async def tail(run: Run) -> None:
-    """Print what the run's first action prints, until it ends."""
-    with suppress(errors.LogsNotYetAvailableError):
-        async with closing(reading.records(run.action.pb2.id, follows=True)) as said:
-            async for line in said:
-                _show(line, show_ts=False)
-
-
-def _show(line: LogLine, *, show_ts: bool) -> None:
-    """A line; on a terminal those of stderr and of the platform have colours."""
-    color = {"err": "red", "system": "bright_black"}.get(line.stream)
-    text = reading.text(line, show_ts=show_ts)
-    click.echo(click.style(text, fg=color) if color and sys.stdout.isatty() else text)
+def _is_given(name: str) -> bool:
+    """Whether an option was written on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not ParameterSource.DEFAULT
 
 
 def _document(line: LogLine) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`flyte get run|action|io` and `flyte abort run|action`: what ran, how it ended, and its end before time."""
 
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +19,6 @@ _phase = click.option(
     multiple=True,
     help="Only what is in this phase; may be given several times.",
 )
-_limit = click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most."
-)
 _reason = click.option(
     "--reason",
     default="Manually aborted from the CLI",
@@ -34,14 +32,19 @@ _wait = click.option(
 
 @click.command("run")
 @click.argument("name", required=False)
-@_limit
+@options.limit_option
+@options.sort_option
 @_phase
 @click.option("--only-mine", is_flag=True, help="Only runs that you started.")
+@click.option("--paused-only", is_flag=True, help="Only runs that wait for an answer.")
 @click.option("--task-name", help="Only runs of this task.")
 @click.option("--task-version", help="Only runs of this version of the task.")
 @click.option("--created-after", type=click.DateTime(), help="Only runs that were made later.")
 @click.option("--created-before", type=click.DateTime(), help="Only runs that were made earlier.")
-@click.option("--with-label", "labels", multiple=True, help="Only runs with this label, KEY=VALUE.")
+@click.option("--updated-after", type=click.DateTime(), help="Only runs that changed later.")
+@click.option("--updated-before", type=click.DateTime(), help="Only runs that changed earlier.")
+@click.option("--with-label", multiple=True, help="Only runs with this label, KEY=VALUE.")
+@click.option("--with-label-key", multiple=True, help="Only runs with a label of this name.")
 @options.scope_options
 @options.pass_root
 def get_run(root: options.RootOptions, name: str | None, **chosen: Any) -> None:
@@ -58,7 +61,11 @@ def get_run(root: options.RootOptions, name: str | None, **chosen: Any) -> None:
             task_name=chosen["task_name"],
             task_version=chosen["task_version"],
             created_at=_between(chosen["created_after"], chosen["created_before"]),
-            with_labels=dict(pair.partition("=")[::2] for pair in chosen["labels"]) or None,
+            updated_at=_between(chosen["updated_after"], chosen["updated_before"]),
+            with_labels=dict(pair.partition("=")[::2] for pair in chosen["with_label"]) or None,
+            with_label_keys=list(chosen["with_label_key"]) or None,
+            paused_actions_only=chosen["paused_only"],
+            sort_by=chosen["sort_by"],
             created_by_subject=User.get().subject() if chosen["only_mine"] else None,
         )
     )
@@ -69,18 +76,16 @@ def get_run(root: options.RootOptions, name: str | None, **chosen: Any) -> None:
 @click.argument("run_name")
 @click.argument("action_name", required=False)
 @_phase
+@click.option("--parent", help="Only what this action has called.")
+@options.sort_option
+@click.option("--limit", type=click.IntRange(min=1), help="How many at most; else all.")
 @options.scope_options
 @options.pass_root
 def get_action(
-    root: options.RootOptions,
-    run_name: str,
-    action_name: str | None,
-    in_phase: tuple[str, ...],
-    project: str | None,
-    domain: str | None,
+    root: options.RootOptions, run_name: str, action_name: str | None, **chosen: Any
 ) -> None:
     """List the actions of a run, callers above what they called; or show one."""
-    session.connect(root, project=project, domain=domain)
+    session.connect(root, project=chosen["project"], domain=chosen["domain"])
     if action_name:
         details = ActionDetails.get(run_name=run_name, name=action_name)
         decision = details.cache_decision()
@@ -95,7 +100,13 @@ def get_action(
         if not root.as_json and (evidence := tables.evidence(details)):
             click.echo(f"\n{evidence}")
         return
-    actions = list(Action.listall(for_run_name=run_name, in_phase=in_phase or None))
+    listed = Action.listall(
+        for_run_name=run_name,
+        in_phase=chosen["in_phase"] or None,
+        parent_name=chosen["parent"],
+        sort_by=chosen["sort_by"],
+    )
+    actions = options.first(listed, chosen["limit"] or sys.maxsize)
     root.show(tables.actions(actions), [action.to_dict() for action in actions])
     for line in limits.set_aside(run_name):
         click.echo(line, err=True)

@@ -13,6 +13,7 @@ from typing import Any
 from flyte import errors
 from flyte._context import ctx
 from flyte._kit import optional
+from flyte.storage import _addresses
 from flyte.storage._config import kinds
 from flyte.storage._config.kinds import Settings
 from flyte.storage._config.profile import Profile
@@ -108,7 +109,13 @@ def _profile(uri: str, settings: Settings) -> Profile:
             f"{uri}: there is no store for {scheme}://; use a path or one of "
             + ", ".join(sorted(f"{known}://" for known in kinds.SCHEMES))
         )
-    return kinds.profile(scheme, settings)
+    profile = kinds.profile(scheme, settings)
+    if _addresses.is_of_plane(uri) and not dict(profile.config).get("endpoint"):
+        raise errors.StorageAccessError(
+            f"{uri} is kept by a control plane and by no store of the cloud; read it in a session with that control"
+            " plane (flyte.init), or give its endpoint and an access key in the storage settings"
+        )
+    return profile
 
 
 def _attributes(uri: str, profile: Profile) -> dict[str, str] | None:

@@ -3,10 +3,10 @@
 import logging
 
 from flyte_server.clock import Clock
-from flyte_server.domain.events import Event, Failed, Succeeded
+from flyte_server.domain.events import Event, Failed, Parked, Succeeded
 from flyte_server.domain.phases import Blame
 from flyte_server.domain.records import Failure
-from flyte_server.engine.ports import Exit, Report, Verdicts
+from flyte_server.engine.ports import PARKED_EXIT, Exit, Report, Verdicts
 from flyte_server.executors.common.delivery import Delivery
 from flyte_server.executors.common.limits.watched import Measured
 from flyte_server.executors.process.connection import Message, attempt_key
@@ -28,6 +28,10 @@ class Reports:
     async def end_of(self, exited: Message, measured: Measured) -> Event:
         """What the end of a process means for its attempt."""
         key, at, started_at = attempt_key(exited), exited["at"], exited["started_at"]
+        if exited["code"] == PARKED_EXIT and measured.overrun is None:
+            awaits = await self._verdicts.awaited(exited["output_prefix"])
+            if awaits:
+                return Parked(key, at, awaits, started_at=started_at, usage=measured.usage)
         failure = await self._failure(exited, measured)
         if failure is None:
             return Succeeded(key, at, started_at=started_at, usage=measured.usage)

@@ -8,6 +8,8 @@ from pathlib import Path
 from flyte_server.executors.common.limits.watch import WatchOptions
 
 MODULE = "flyte._entrypoints.replica"
+TOKEN = "_U_WORKER_TOKEN"
+"""Variable of a replica with what it shows us."""
 PROTOCOL = 1
 """The version of the worker protocol that this control plane speaks."""
 
@@ -41,5 +43,7 @@ class Options:
     """How replicas are held to their bounds."""
     accelerators: Callable[[Sequence[str]], Mapping[str, str]] = unmasked
     """Variables by which a process sees its own accelerators only."""
+    token: Callable[[str], str] | None = None
+    """What a replica shows us to lease attempts under its name; None: nobody asks."""
     watch_seconds: float = 0.1
     """How often is looked whether the processes are still there."""

@@ -14,7 +14,7 @@ from flyte_server.executors.common.limits.watch import Watch
 from flyte_server.executors.common.limits.watched import Subject
 from flyte_server.executors.common.processes import HostProcess
 from flyte_server.executors.replicas import records, spawning
-from flyte_server.executors.replicas.options import PROTOCOL, Options
+from flyte_server.executors.replicas.options import PROTOCOL, TOKEN, Options
 from flyte_server.executors.replicas.pool import Pool
 from flyte_server.executors.replicas.records import ReplicaRecord
 from flyte_server.executors.replicas.replica import Replica
@@ -112,7 +112,7 @@ class Starter:
             program,
             pool=pool.key,
             concurrency=concurrency,
-            more_env=shown,
+            more_env={**shown, **self._shown_to_us(replica_id)},
         )
         _enter(pid, cgroups)
         record = ReplicaRecord(
@@ -129,6 +129,10 @@ class Starter:
         )
         records.write(self._home, record)
         return self._known(record, concurrency, {**program.env, **shown})
+
+    def _shown_to_us(self, replica_id: str) -> dict[str, str]:
+        token = self._options.token
+        return {} if token is None else {TOKEN: token(replica_id)}
 
     async def adopt(self, record: ReplicaRecord) -> Replica:
         """Take over what an earlier control plane started."""

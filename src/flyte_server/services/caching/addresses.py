@@ -6,24 +6,36 @@ from collections.abc import Iterator
 import msgpack
 from flyteidl2.core import literals_pb2
 
+from flyte_server.blobs import Bucket
 from flyte_server.services.wire import identities
 
 Literal = literals_pb2.Literal
 
 
-def of(literal: Literal, data: str) -> Iterator[str]:
+def bases(data: str, bucket: Bucket | None) -> tuple[str, ...]:
+    """How addresses of our files begin.
+
+    Args:
+        data: the data directory.
+        bucket: the same files as objects.
+    """
+    return (data + os.sep, bucket.uri("")) if bucket else (data + os.sep,)
+
+
+def of(literal: Literal, bases: tuple[str, ...]) -> Iterator[str]:
     """The addresses in a literal.
 
     Args:
         literal: a value.
-        data: the data directory; texts inside of records count as addresses only if they lead there.
+        bases: how addresses of our files begin; texts inside of records count as addresses only if they do.
     """
+    marks = [base.encode() for base in bases]
     for each in identities.nested(literal):
         yield from _own(each)
         binary = each.scalar.binary
-        if binary.tag == identities.TREE and data.encode() in binary.value:
+        if binary.tag == identities.TREE and any(mark in binary.value for mark in marks):
             for text in _texts(binary.value):
-                if text.removeprefix("file://").startswith(data + os.sep):
+                if text.removeprefix("file://").startswith(bases):
                     yield text
 
 

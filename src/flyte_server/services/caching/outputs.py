@@ -6,7 +6,7 @@ from flyteidl2.task import common_pb2
 from google.protobuf.message import DecodeError
 
 from flyte_server import blobs
-from flyte_server.blobs import seals
+from flyte_server.blobs import Bucket, seals
 from flyte_server.domain.errors import Conflict
 from flyte_server.services.caching import addresses
 from flyte_server.services.wire.commands import OUTPUTS_FILE
@@ -18,10 +18,12 @@ class FileOutputs:
     Args:
         data: the directory below which tasks put what their outputs refer to; addresses inside of records are looked
             at only there.
+        bucket: other addresses of the same files.
     """
 
-    def __init__(self, data: Path) -> None:
-        self._data = str(data)
+    def __init__(self, data: Path, bucket: Bucket | None = None) -> None:
+        self._bucket = bucket
+        self._bases = addresses.bases(str(data), bucket)
 
     def problem(self, output_uri: str, count: int | None) -> str | None:
         path = _local(f"{output_uri}/{OUTPUTS_FILE}")
@@ -42,8 +44,8 @@ class FileOutputs:
 
     def _missing(self, outputs: common_pb2.Outputs) -> str | None:
         for named in outputs.literals:
-            for uri in addresses.of(named.value, self._data):
-                path = _local(uri)
+            for uri in addresses.of(named.value, self._bases):
+                path = (self._bucket and self._bucket.path(uri)) or _local(uri)
                 if path is not None and not _is_there(path):
                     return f"{path}, to which output {named.name} refers, is gone"
         return None

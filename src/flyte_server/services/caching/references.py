@@ -9,6 +9,7 @@ from flyteidl2.task import common_pb2, task_definition_pb2
 from google.protobuf.message import DecodeError
 
 from flyte_server import blobs
+from flyte_server.blobs import Bucket
 from flyte_server.domain.errors import ControlPlaneError
 from flyte_server.services.caching import addresses
 from flyte_server.services.launch import templates
@@ -21,10 +22,13 @@ class FileReferences:
 
     Args:
         data: the data directory.
+        bucket: other addresses of the same files.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, bucket: Bucket | None = None) -> None:
         self._data = data.resolve()
+        self._bucket = bucket
+        self._bases = addresses.bases(str(self._data), bucket)
 
     def of_inputs(self, uri: str) -> frozenset[str]:
         try:
@@ -46,17 +50,20 @@ class FileReferences:
         return self._below([bundle, spec.task_template.metadata.code_bundle_uri, *defaults])
 
     def _of_literals(self, literals: Iterable[literals_pb2.Literal]) -> list[str]:
-        data = str(self._data)
-        return [uri for literal in literals for uri in addresses.of(literal, data)]
+        return [uri for literal in literals for uri in addresses.of(literal, self._bases)]
 
     def _below(self, uris: Iterable[str]) -> frozenset[str]:
         """Those that lead below the data directory, relative to it."""
-        paths = [path for uri in uris if uri and (path := _local(uri)) is not None]
+        paths = [path for uri in uris if uri and (path := self._path(uri)) is not None]
         return frozenset(
             path.relative_to(self._data).as_posix()
             for path in paths
             if path.is_relative_to(self._data)
         )
+
+    def _path(self, uri: str) -> Path | None:
+        kept = self._bucket.path(uri) if self._bucket else None
+        return kept or _local(uri)
 
 
 def _local(uri: str) -> Path | None:

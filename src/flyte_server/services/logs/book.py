@@ -94,8 +94,8 @@ class LogBook:
         if action is None:
             return State(None, is_over=True, events=[])
         if attempt is not None and attempt.started_at is not None:
-            return State(attempt, attempt.phase.terminal, events=[])
-        is_over = action.phase.terminal if attempt is None else attempt.phase.terminal
+            return State(attempt, attempt.ended, events=[])
+        is_over = action.phase.terminal if attempt is None else attempt.ended
         found = events.told(action, attempt, wait)
         waited_us = now_us - max(action.queued_at, action.due_at)
         return State(attempt, is_over, found if is_over or waited_us > _PATIENCE_US else [])

@@ -12,10 +12,13 @@ from flyte_server.blobs import Link, LocalBlobs
 from flyte_server.domain.errors import Conflict, Invalid, NotFound
 from flyte_server.services import links
 from flyte_server.services.links import Links
+from flyte_server.services.objects.credentials import REGION, Credentials
 from flyte_server.services.own.frame import Method, Payload, Request
+from flyte_server.services.wire import ids
 
 _MOST_LINKS = 1000
 _MOST_FILES = 10_000
+_HOUR_SECONDS = 3600
 
 
 class DataService:
@@ -23,19 +26,24 @@ class DataService:
 
     Args:
         witness: a file of ours that never changes, by which a client finds out whether it sees our files.
+        credentials: for clients that read our files as objects.
     """
 
     name = "DataService"
 
-    def __init__(self, blobs: LocalBlobs, links: Links, *, witness: Path) -> None:
+    def __init__(
+        self, blobs: LocalBlobs, links: Links, *, witness: Path, credentials: Credentials
+    ) -> None:
         self._blobs = blobs
         self._links = links
         self._witness = witness
+        self._credentials = credentials
 
     def methods(self) -> Mapping[str, Method]:
         return {
             "CreateDownloadLinks": self.create_download_links,
             "ListFiles": self.list_files,
+            "ObjectCredentials": self.object_credentials,
             "Whereabouts": self.whereabouts,
         }
 
@@ -75,6 +83,26 @@ class DataService:
         ]
         _refuse_what_is_no_text(files)
         return {"files": files, "next": found[-1].name if len(found) == limit else ""}
+
+    async def object_credentials(self, request: Request) -> Payload:
+        """`{project, domain, seconds?} -> {endpoint, bucket, region, access_key_id, secret_access_key}`.
+
+        For clients of S3, such as scripts with the official package: they read what runs of the project have made,
+        for an hour or as long as asked for, twelve hours at most.
+        """
+        project = ids.name(request.text("project"), where="project")
+        domain = ids.name(request.text("domain"), where="domain")
+        seconds = request.number("seconds", _HOUR_SECONDS)
+        made = self._credentials.of_project(
+            project, domain, seconds=seconds, now_us=self._links.now_us()
+        )
+        return {
+            "endpoint": self._links.base(request.context.request_headers()),
+            "bucket": self._blobs.bucket.name,
+            "region": REGION,
+            "access_key_id": made.access_key,
+            "secret_access_key": made.secret,
+        }
 
     async def whereabouts(self, request: Request) -> Payload:
         """`{} -> {root, witness, mark}`: who sees the file `witness` with this `mark` sees the data below `root`."""

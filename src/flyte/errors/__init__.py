@@ -17,9 +17,19 @@
     │   │   ├── KilledError                   somebody outside ended the task's process
     │   │   └── ServerStartError              the embedded control plane could not be started
     │   ├── RuntimeUnknownError               nobody knows whose failure it is
+    │   ├── GPUFaultError                     run it again, on another device
+    │   │   ├── GPUFaultSystemError           (also a RuntimeSystemError) the hardware failed
+    │   │   └── GPUFaultUserError             (also a RuntimeUserError) the task's code brought it about
     │   ├── InitializationError               call flyte.init() first
     │   ├── LogsNotYetAvailableError          ask again a little later
     │   └── RuntimeUserError                  user code failed; `code` is its exception's class
+    │       ├── AppleSiliconError             a task could not use the Metal device of a Mac
+    │       │   ├── AppleSiliconNotAvailableError       run it where there is one
+    │       │   ├── AppleSiliconHostExecFailedError     see why the Mac did not start the work
+    │       │   ├── AppleSiliconDaemonStartFailedError  see why the process with the model did not start
+    │       │   ├── AppleSiliconDaemonOOMError          take a smaller model
+    │       │   ├── AppleSiliconModelNotFoundError      bring the model to the Mac first
+    │       │   └── AppleSiliconBridgeUnreachableError  let the container reach the Mac
     │       ├── OOMError                      give the task more memory
     │       ├── DiskFullError                 make room, or give the task more disk
     │       ├── CrashedError                  native code ended the process; look at its stack
@@ -48,9 +58,14 @@
     │       ├── ModuleLoadError               make the task's module importable
     │       ├── CodeBundleError               correct what goes into the code bundle
     │       ├── DeploymentError               correct what is deployed
+    │       ├── ParameterMaterializationError find the value of a parameter, or bring it where it is needed
     │       ├── ImageBuildError               correct the image
     │       ├── InvalidPackageError           correct the name of a system package
     │       ├── ActionAbortedError            somebody aborted the action
+    │       ├── ConditionTimedoutError        nobody answered in time
+    │       ├── ConditionFailedError          look at the control plane's log
+    │       ├── ConditionAlreadyExistsError   give the condition another name
+    │       ├── ConditionNotFoundError        correct the name of the condition
     │       ├── RemoteTaskNotFoundError       deploy the task first
     │       ├── RemoteTaskUsageError          call the deployed task as it allows
     │       ├── SlowDownError                 ask less often
@@ -63,108 +78,34 @@
 On the wire an error is a code, a message and a kind: see `flyte._wire.failing.codes`.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-ErrorKind = Literal["system", "unknown", "user"]
-"""Whose failure it is."""
+from flyte.errors import _base, _devices
+from flyte.errors._base import (
+    BaseRuntimeError,
+    RuntimeSystemError,
+    RuntimeUserError,
+)
 
+if TYPE_CHECKING:
+    import asyncio
 
-@dataclass(frozen=True, slots=True)
-class Trail:
-    """Where a failure began that other actions failed for, one because of the next."""
+ErrorKind = _base.ErrorKind
+RuntimeUnknownError = _base.RuntimeUnknownError
+Trail = _base.Trail
 
-    actions: tuple[str, ...]
-    """Names of actions, from the child of whoever was told down to the one that failed first."""
-    task: str
-    """Full name of the task that failed first."""
-    code: str
-    sentence: str
-    """What happened there, in one line."""
-    place: str = ""
-    """Its innermost line of user code, like `train.py:12 in fit`; empty if it is not known."""
-
-    def __str__(self) -> str:
-        place = f" at {self.place}" if self.place else ""
-        path = " → ".join(self.actions)
-        return f"child {path} ({self.task}) failed{place}: {self.code}: {self.sentence}"
-
-
-class BaseRuntimeError(RuntimeError):
-    """Root of the errors of the SDK.
-
-    What arrives from another process has, besides, `trail` (which action below failed first; None: there is none),
-    `evidence` (what the process wrote down: traceback, stacks, measures) and `next_step` (what to do about it).
-
-    Args:
-        code: what happened, as one word; for an exception of user code the name of its class.
-        kind: whose failure it is.
-        root_cause_message: one sentence for the reader; also what `str(error)` gives.
-        worker: which worker reported it, if one did.
-    """
-
-    def __init__(
-        self, code: str, kind: ErrorKind, root_cause_message: str, worker: str | None = None
-    ) -> None:
-        super().__init__(root_cause_message)
-        self.code = code
-        self.kind: ErrorKind = kind
-        self.root_cause = root_cause_message
-        self.worker = worker
-        self.trail: Trail | None = None
-        self.evidence = ""
-        self.next_step = ""
-
-    @property
-    def headline(self) -> str:
-        """The failure in one line: code and first line of the message; of another action's failure where it began."""
-        return str(self.trail) if self.trail else f"{self.code}: {_first_line(str(self))}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The constructors of the tree differ, so a copy is made from the attributes and not by
-        # calling one again.
-        return _restore, (type(self), self.args, self.__dict__.copy())
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]
-
-
-def _restore(
-    cls: type[BaseRuntimeError], args: tuple[Any, ...], state: dict[str, Any]
-) -> BaseRuntimeError:
-    error = cls.__new__(cls, *args)
-    error.__dict__.update(state)
-    return error
-
-
-class RuntimeSystemError(BaseRuntimeError):
-    """The platform failed, not user code; trying again may help."""
-
-    def __init__(self, code: str, message: str, worker: str | None = None) -> None:
-        super().__init__(code, "system", message, worker)
-
-
-class RuntimeUnknownError(BaseRuntimeError):
-    """A failure of which nobody knows whose it is."""
-
-    def __init__(self, code: str, message: str, worker: str | None = None) -> None:
-        super().__init__(code, "unknown", message, worker)
-
-
-class RuntimeUserError(BaseRuntimeError):
-    """User code failed; `code` is the class name of its exception.
-
-    Example:
-        >>> try:
-        ...     await parse(path)
-        ... except flyte.errors.RuntimeUserError as error:
-        ...     if error.code != "FileNotFoundError":
-        ...         raise
-    """
-
-    def __init__(self, code: str, message: str, worker: str | None = None) -> None:
-        super().__init__(code, "user", message, worker)
+APPLE_SILICON_ERRORS_BY_CODE = _devices.APPLE_SILICON_ERRORS_BY_CODE
+GPU_FAULT_CODES = _devices.GPU_FAULT_CODES
+AppleSiliconBridgeUnreachableError = _devices.AppleSiliconBridgeUnreachableError
+AppleSiliconDaemonOOMError = _devices.AppleSiliconDaemonOOMError
+AppleSiliconDaemonStartFailedError = _devices.AppleSiliconDaemonStartFailedError
+AppleSiliconError = _devices.AppleSiliconError
+AppleSiliconHostExecFailedError = _devices.AppleSiliconHostExecFailedError
+AppleSiliconModelNotFoundError = _devices.AppleSiliconModelNotFoundError
+AppleSiliconNotAvailableError = _devices.AppleSiliconNotAvailableError
+GPUFaultError = _devices.GPUFaultError
+GPUFaultSystemError = _devices.GPUFaultSystemError
+GPUFaultUserError = _devices.GPUFaultUserError
 
 
 class InitializationError(BaseRuntimeError):
@@ -448,6 +389,10 @@ class DeploymentError(_NamedError):
     """Deploying failed, or what it needs is not there."""
 
 
+class ParameterMaterializationError(_NamedError):
+    """The value of a parameter could not be found, or not be brought to where it is needed."""
+
+
 class ImageBuildError(_NamedError):
     """Building an image failed."""
 
@@ -469,6 +414,22 @@ class InvalidPackageError(RuntimeUserError):
 # --- the control plane says no --------------------------------------------------------------------
 
 
+class ConditionTimedoutError(_NamedError):
+    """Nobody answered a condition within its timeout."""
+
+
+class ConditionFailedError(_NamedError):
+    """The control plane could not go on with a condition."""
+
+
+class ConditionAlreadyExistsError(_NamedError):
+    """The task has asked a condition of that name already; give every condition a name of its own."""
+
+
+class ConditionNotFoundError(_NamedError):
+    """There is no such condition; list those of a run with `flyte get condition RUN`."""
+
+
 class RemoteTaskNotFoundError(_NamedError):
     """There is no deployed task of that name and version."""
 
@@ -487,3 +448,22 @@ class SlowDownError(_NamedError):
 
 class ResourceExhaustedError(SlowDownError):
     """The control plane has no room for the request now."""
+
+
+# --- event loops -----------------------------------------------------------------------------------
+
+
+def silence_polling_error(loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
+    """Handler of an event loop that says nothing of "resource temporarily unavailable", and passes on all else.
+
+    Libraries of gRPC report that of a queue which they look at again a moment later.
+
+    Args:
+        loop: the loop, as `loop.set_exception_handler` calls its handler.
+        context: what happened.
+
+    Example:
+        >>> asyncio.get_running_loop().set_exception_handler(flyte.errors.silence_polling_error)
+    """
+    if not isinstance(context.get("exception"), BlockingIOError):
+        loop.default_exception_handler(context)
