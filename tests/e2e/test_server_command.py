@@ -71,5 +71,5 @@ def test_a_run_starts_the_control_plane_of_this_machine(flyte_home: Path) -> Non
 
 def test_an_endpoint_that_does_not_answer(flyte_home: Path) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
-    done = flyte("--endpoint", endpoint, "--insecure", "get", "run", expect=1)
+    done = flyte("--endpoint", endpoint, "--insecure", "get", "run", expect=5)
     one_sentence(done, endpoint.removeprefix("http://"))

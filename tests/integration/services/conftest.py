@@ -18,6 +18,7 @@ from flyteidl2.imagebuilder.service_connect import ImageServiceClient
 from flyteidl2.project.project_service_connect import ProjectServiceClient
 from flyteidl2.secret.secret_connect import SecretServiceClient
 from flyteidl2.task.task_service_connect import TaskServiceClient
+from flyteidl2.trigger.trigger_service_connect import TriggerServiceClient
 from flyteidl2.workflow.queue_service_connect import QueueServiceClient
 from flyteidl2.workflow.run_logs_service_connect import RunLogsServiceClient
 from flyteidl2.workflow.run_service_connect import RunServiceClient
@@ -61,6 +62,7 @@ class Plane:
     actions: ActionsServiceClient
     data: DataProxyServiceClient
     tasks: TaskServiceClient
+    triggers: TriggerServiceClient
     projects: ProjectServiceClient
     secrets: SecretServiceClient
     logs: RunLogsServiceClient
@@ -115,6 +117,7 @@ def _plane(
         actions=ActionsServiceClient(at, http_client=http_client),
         data=DataProxyServiceClient(at, http_client=http_client),
         tasks=TaskServiceClient(at, http_client=http_client),
+        triggers=TriggerServiceClient(at, http_client=http_client),
         projects=ProjectServiceClient(at, http_client=http_client),
         secrets=SecretServiceClient(at, http_client=http_client),
         logs=RunLogsServiceClient(at, http_client=http_client),
@@ -128,5 +131,6 @@ def _plane(
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    async with serving(Settings(home=tmp_path / "home", port=0)) as made:
+    """A control plane that asks nobody who they are; who may come in is tested in `access`."""
+    async with serving(Settings(home=tmp_path / "home", port=0, auth="none")) as made:
         yield made

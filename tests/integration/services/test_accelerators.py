@@ -24,7 +24,7 @@ RUN = {"project": "p", "domain": "development", "action": "a0"}
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    async with serving(Settings(home=tmp_path / "home", port=0), T4, A100) as made:
+    async with serving(Settings(home=tmp_path / "home", port=0, auth="none"), T4, A100) as made:
         yield made
 
 

@@ -174,7 +174,7 @@ async def test_a_key_without_caching_means_nothing(parent: Parent) -> None:
         ("action_id { name: '' }", Code.INVALID_ARGUMENT, "run.project"),
         ("parent_action_name: ''", Code.INVALID_ARGUMENT, "parent_action_name"),
         ("input_uri: ''", Code.INVALID_ARGUMENT, "input_uri"),
-        ("condition {}", Code.UNIMPLEMENTED, "condition"),
+        ("condition {}", Code.INVALID_ARGUMENT, "condition"),
         ("parent_action_name: 'nobody'", Code.NOT_FOUND, "nobody"),
     ],
 )

@@ -112,9 +112,56 @@ async def test_projects_are_made_changed_and_listed(plane: Plane) -> None:
 
 async def test_one_machine_answers_for_the_cluster(plane: Plane) -> None:
     user = await plane.identity.user_info(identity_pb2.UserInfoRequest())
-    assert user.subject == "tester"
+    assert (user.subject, user.name) == ("local:tester", "tester")
     cluster = await plane.clusters.select_cluster(cluster_pb2.SelectClusterRequest())
     assert cluster.cluster_endpoint == ""
     wanted = definition_pb2.ImageIdentifier(name="auto-1234")
     image = await plane.images.get_image(image_pb2.GetImageRequest(id=wanted))
     assert image.image.fqin == "auto-1234"
+
+
+async def test_an_archived_project_takes_in_nothing_new_and_is_made_active_again(
+    plane: Plane,
+) -> None:
+    async def update(state: project_service_pb2.ProjectState) -> None:
+        message = project_service_pb2.Project(id="p", name="P", state=state)
+        message.labels.values.update({"team": "weather"})
+        await plane.projects.update_project(
+            project_service_pb2.UpdateProjectRequest(project=message)
+        )
+
+    await plane.runs.create_run(messages.create())
+    await update(project_service_pb2.PROJECT_STATE_ARCHIVED)
+    for refused_call in (plane.runs.create_run(messages.create()), deploy(plane, "env.x", "v1")):
+        with pytest.raises(ConnectError, match="archived and takes in nothing new") as refused:
+            await refused_call
+        assert refused.value.code is Code.FAILED_PRECONDITION
+    got = await plane.projects.get_project(project_service_pb2.GetProjectRequest(id="p"))
+    assert dict(got.project.labels.values) == {"team": "weather"}
+    await update(project_service_pb2.PROJECT_STATE_ACTIVE)
+    await plane.runs.create_run(messages.create("r2"))
+
+
+async def test_projects_are_filtered_sorted_and_paged_by_the_server(plane: Plane) -> None:
+    for number, name in enumerate(("north", "south", "old")):
+        message = project_service_pb2.Project(id=name, name=name, state=number // 2)
+        message.labels.values.update({"zone": "cold" if name == "north" else "warm"})
+        await plane.projects.create_project(
+            project_service_pb2.CreateProjectRequest(project=message)
+        )
+
+    async def listed(filters: str, key: str = "name", limit: int = 0, token: str = "") -> list[str]:
+        response = await plane.projects.list_projects(
+            project_service_pb2.ListProjectsRequest(
+                filters=filters,
+                limit=limit,
+                token=token,
+                sort_by=list_pb2.Sort(key=key, direction=list_pb2.Sort.DESCENDING),
+            )
+        )
+        return [each.id for each in response.projects.projects] + [response.projects.token]
+
+    assert await listed("ne(state,1)") == ["south", "north", ""]
+    assert await listed("eq(state,1)") == ["old", ""]
+    assert await listed("contains(name,o)", "created_at", 2) == ["old", "south", "2"]
+    assert await listed("contains(name,o)", "created_at", 2, "2") == ["north", ""]

@@ -224,4 +224,4 @@ async def test_the_content_type_json_is_understood(plane: Plane) -> None:
         headers={"content-type": "application/json"},
         content=b"{}",
     )
-    assert answer.json()["subject"] == "tester"
+    assert answer.json()["subject"] == "local:tester"

@@ -32,6 +32,9 @@ class FarPlane:
     def http(self) -> Any:
         return self.plane.http
 
+    def transport_to(self, url: str) -> Any:
+        return self.plane.transport_to(url)
+
     @property
     def dataproxy(self) -> "FarPlane":
         return self

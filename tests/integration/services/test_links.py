@@ -45,7 +45,7 @@ class Net:
 
 @pytest.fixture
 async def net(tmp_path: Path) -> AsyncIterator[Net]:
-    settings = Settings(home=tmp_path / "home", host="127.0.0.2", port=0)
+    settings = Settings(home=tmp_path / "home", host="127.0.0.2", port=0, auth="none")
     async with serving(settings) as plane, proxying("127.0.0.2", plane.settings.port) as proxy:
         client = ControlPlane.connect(proxy.endpoint)
         yield Net(plane, proxy, client, DataLinks(client, "p", "development", direct=False))

@@ -317,9 +317,6 @@ async def test_what_does_not_exist_is_named(plane: Plane) -> None:
 
 
 async def test_methods_that_are_not_there_say_so(plane: Plane) -> None:
-    with pytest.raises(ConnectError) as refused:
-        await plane.runs.signal_event(run_service_pb2.SignalEventRequest())
-    assert refused.value.code is Code.UNIMPLEMENTED
     stream = plane.runs.watch_groups(run_service_pb2.WatchGroupsRequest())
     with pytest.raises(ConnectError) as refused:
         _ = [update async for update in stream]

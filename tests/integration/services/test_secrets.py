@@ -1,5 +1,6 @@
 """Secrets over real HTTP: values go in and do not come out; a task gets them, a task without them fails."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,13 @@ from flyteidl2.workflow import run_service_pb2
 from tests.fakes import messages
 from tests.integration.services.conftest import Plane
 from tests.support import eventually
+
+from flyte import errors
+from flyte._client.control_plane import ControlPlane
+from flyte_server.domain.secrets import SecretName
+from flyte_server.store.catalogue import secrets as stored
+from flyte_server.store.database import Database
+from flyte_server.vault import Vault, keys
 
 VALUE = "never-to-be-seen"
 
@@ -118,7 +126,7 @@ async def test_a_task_gets_the_latest_value(plane: Plane) -> None:
     )
     await start(plane, "r1")
     (held,) = await eventually(lambda: list(plane.executor.held.values()))
-    assert held.hidden.env == {"KEY": "new"}
+    assert held.hidden.env["KEY"] == "new"
     assert held.env["FLYTE_SECRETS"] == "KEY"
     assert "new" not in held.host_key
 
@@ -134,3 +142,91 @@ async def test_a_task_whose_secret_is_nowhere_fails_at_once(plane: Plane) -> Non
     failed = await eventually(details)
     assert failed.error_info.message.startswith("The task asks for the secret 'key'")
     assert not plane.executor.held
+
+
+@pytest.fixture
+async def client(plane: Plane) -> AsyncIterator[ControlPlane]:
+    """The SDK's own client, for our own service about keys."""
+    made = ControlPlane.connect(plane.endpoint)
+    yield made
+    await made.aclose()
+
+
+async def own(client: ControlPlane, method: str, **fields: Any) -> dict[str, Any]:
+    return await client.own("SecretKeyService", method, fields)
+
+
+async def test_all_is_sealed_anew_with_a_fresh_key_and_the_old_one_may_go(
+    plane: Plane, client: ControlPlane
+) -> None:
+    for name in ("a", "b", "c"):
+        await create(plane, name, f"value of {name}")
+    await create(plane, "a", "of the project", "p")
+    (before,) = (await own(client, "List"))["keys"]
+    told = await own(client, "Rotate")
+    assert (told["sealed"], told["unreadable"], told["forgotten"]) == (4, [], [])
+    fresh, old = (await own(client, "List"))["keys"]
+    assert (fresh["id"], fresh["secrets"], fresh["seals"]) == (told["key"], 4, True)
+    assert (old["id"], old["secrets"], old["seals"]) == (before["id"], 0, False)
+    again = await own(client, "Rotate", forget=True)
+    assert again["forgotten"] == [fresh["id"], old["id"]]
+    assert [key["id"] for key in (await own(client, "List"))["keys"]] == [again["key"]]
+    vault = Vault(plane.settings.secrets_key)
+    database = Database.open(plane.settings.database)
+    try:
+        rows = await database.read(stored.listing, "", "", 10, 0)
+    finally:
+        database.close()
+    values = [vault.open(row.sealed, row.name.place).decode() for row in rows]
+    assert values == ["value of a", "of the project", "value of b", "value of c"]
+
+
+async def test_a_rotation_that_was_cut_off_goes_on_with_the_key_it_had_made(
+    plane: Plane, client: ControlPlane
+) -> None:
+    await create(plane, "a")
+    keys.add(plane.settings.secrets_key)  # and then the control plane died
+    told = await own(client, "Rotate")
+    assert (told["fresh"], told["sealed"]) == (False, 1)
+    assert len((await own(client, "List"))["keys"]) == 2
+
+
+async def test_a_key_that_a_damaged_secret_names_is_not_forgotten(
+    plane: Plane, client: ControlPlane
+) -> None:
+    await create(plane, "good")
+    await create(plane, "bad")
+    database = Database.open(plane.settings.database)
+    try:
+        row = await database.read(stored.load, SecretName("bad"))
+        assert row is not None
+        damaged = row.sealed[:-1] + bytes([row.sealed[-1] ^ 1])
+        assert await database.write(stored.reseal, row.name, row.sealed, damaged)
+    finally:
+        database.close()
+    told = await own(client, "Rotate")
+    assert (told["sealed"], told["unreadable"]) == (1, ["'bad'"])
+    with pytest.raises(errors.UnionRpcError, match="cannot be forgotten"):
+        await own(client, "Rotate", forget=True)
+    assert len((await own(client, "List"))["keys"]) == 2
+
+
+async def test_no_answer_of_any_call_has_a_value(plane: Plane, client: ControlPlane) -> None:
+    await create(plane, "a")
+    answers: list[Any] = [
+        await plane.secrets.get_secret(payload_pb2.GetSecretRequest(id=id_("a"))),
+        await plane.secrets.list_secrets(payload_pb2.ListSecretsRequest()),
+        await plane.secrets.update_secret(
+            payload_pb2.UpdateSecretRequest(
+                id=id_("a"), secret_spec=definition_pb2.SecretSpec(string_value=VALUE)
+            )
+        ),
+        await own(client, "List"),
+        await own(client, "Rotate"),
+        await plane.secrets.delete_secret(payload_pb2.DeleteSecretRequest(id=id_("a"))),
+    ]
+    for answer in answers:
+        assert VALUE not in str(answer)
+    with pytest.raises(ConnectError) as refused:
+        await create(plane, "a/b")
+    assert VALUE not in str(refused.value)

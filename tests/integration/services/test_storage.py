@@ -141,7 +141,7 @@ async def test_a_clock_that_was_set_back_delays_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The rows of an earlier time lie in the future; what waits there is started all the same."""
-    settings = Settings(home=tmp_path / "home", port=0)
+    settings = Settings(home=tmp_path / "home", port=0, auth="none")
     async with serving(settings) as plane:
         await plane.runs.create_run(messages.create("r1", inputs=messages.inputs(n=3)))
         await eventually(lambda: bool(plane.executor.held))

@@ -133,7 +133,9 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    settings = Settings(home=tmp_path / "home", port=0, cgroups="off", system_retries=0)
+    settings = Settings(
+        home=tmp_path / "home", port=0, cgroups="off", system_retries=0, auth="none"
+    )
     async with serving(settings, make=make) as plane, HTTPTransport() as transport:
         client = WorkerServiceClient(plane.endpoint, http_client=Client(transport))
         yield Scene(plane, client)

@@ -110,3 +110,42 @@ def test_a_home_that_is_no_directory_is_named(flyte_home: Path) -> None:
     flyte_home.write_text("a file")
     with pytest.raises(errors.ServerStartError, match=f"cannot use {flyte_home} .*FLYTE_HOME"):
         _embedded.find_or_start()
+
+
+def test_an_address_of_this_machine_is_recognised(
+    flyte_home: Path, server: tuple[str, int]
+) -> None:
+    record(flyte_home, *server)
+    found, port = _embedded.find(), server[1]
+    for endpoint in (
+        f"http://127.0.0.1:{port}",
+        f"127.0.0.1:{port}",
+        f"dns:///127.0.0.1:{port}",
+        f"localhost:{port}",
+        f" http://localhost:{port}/ ",
+    ):
+        assert _embedded.at(endpoint) == found, endpoint
+    for endpoint in (
+        f"http://127.0.0.1:{port + 1}",
+        f"https://127.0.0.1:{port}",
+        f"http://127.0.0.2:{port}",
+        f"http://example.com:{port}",
+        "http://127.0.0.1:x",
+        "",
+    ):
+        assert _embedded.at(endpoint) is None, endpoint
+
+
+def test_the_address_of_a_server_that_is_gone_is_nobody_s(
+    flyte_home: Path, server: tuple[str, int]
+) -> None:
+    """Whoever listens there now must not get the token."""
+    record(flyte_home, *server, pid=DEAD_PID)
+    assert _embedded.at(f"http://127.0.0.1:{server[1]}") is None
+
+
+def test_a_recorded_server_of_another_machine_gets_no_token(
+    flyte_home: Path, server: tuple[str, int]
+) -> None:
+    record(flyte_home, "192.0.2.1", server[1])
+    assert _embedded.at(f"http://192.0.2.1:{server[1]}") is None

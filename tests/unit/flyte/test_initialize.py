@@ -1,6 +1,5 @@
 import asyncio
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,12 +16,9 @@ from flyte.config import Config, PlatformConfig, TaskConfig
 
 
 @pytest.fixture(autouse=True)
-def nothing_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test starts like a fresh process in an empty directory."""
+def nothing_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test starts in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    _session._cell.get().session = None
-    yield
-    _session._cell.get().session = None
 
 
 def test_defaults_are_those_of_the_official_backend() -> None:
@@ -138,20 +134,14 @@ def test_other_endpoints_are_not_the_embedded_one(endpoint: str | None) -> None:
     assert not Session(endpoint=endpoint).embedded
 
 
-@pytest.mark.parametrize(
-    ("argument", "value"), [("api_key", "k"), ("client_id", "c"), ("command", ["x"])]
-)
-def test_a_way_to_log_in_that_is_not_built_is_refused(argument: str, value: object) -> None:
-    with pytest.raises(errors.InitializationError, match=f"{argument} is set, but logging in"):
-        flyte.init(**{argument: value})
-    assert not _session.initialized()
-
-
 def test_bad_arguments_are_named(tmp_path: Path) -> None:
     with pytest.raises(errors.InitializationError, match=r"root_dir .*nowhere is not a directory"):
         flyte.init(root_dir=tmp_path / "nowhere")
     with pytest.raises(errors.InitializationError, match="'base' must be written as name=address"):
         flyte.init_from_config(images=("base",))
+    with pytest.raises(errors.InitializationError, match="image_registry is set, but images"):
+        flyte.init(image_registry="ghcr.io/me")
+    assert not _session.initialized()
 
 
 async def test_a_remote_object_without_endpoint_says_what_to_call() -> None:

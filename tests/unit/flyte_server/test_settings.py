@@ -101,3 +101,39 @@ def test_how_much_environments_may_occupy() -> None:
     assert occupied(FLYTE_SERVER_ENVIRONMENTS_GB="0") == 0
     with pytest.raises(SettingsError, match=r"FLYTE_SERVER_ENVIRONMENTS_GB='much'"):
         occupied(FLYTE_SERVER_ENVIRONMENTS_GB="much")
+
+
+def test_everybody_is_asked_unless_the_user_says_otherwise() -> None:
+    assert Settings(home=Path("/h")).auth == "token"
+    assert Settings.from_environment(environment={}).auth == "token"
+    none = {"FLYTE_SERVER_AUTH": " None "}
+    assert Settings.from_environment(environment=none).auth == "none"
+    assert Settings.from_environment(auth="token", environment=none).auth == "token"
+    with pytest.raises(SettingsError, match=r"FLYTE_SERVER_AUTH='off'.*write token"):
+        Settings.from_environment(environment={"FLYTE_SERVER_AUTH": "off"})
+
+
+def test_certificate_and_key_belong_together() -> None:
+    files = {"FLYTE_SERVER_TLS_CERT": "/c.pem", "FLYTE_SERVER_TLS_KEY": "/k.pem"}
+    settings = Settings.from_environment(environment=files)
+    assert settings.tls is not None
+    assert settings.endpoint == "https://127.0.0.1:8090"
+    with pytest.raises(SettingsError, match="set both"):
+        Settings.from_environment(environment={"FLYTE_SERVER_TLS_CERT": "/c.pem"})
+
+
+@pytest.mark.parametrize(
+    ("host", "is_exposed"),
+    [
+        ("127.0.0.1", False),
+        ("127.8.0.1", False),
+        ("localhost", False),
+        ("::1", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("192.168.0.7", True),
+        ("flyte.example", True),
+    ],
+)
+def test_whether_other_machines_can_connect(host: str, is_exposed: bool) -> None:
+    assert Settings(home=Path("/h"), host=host).exposed is is_exposed

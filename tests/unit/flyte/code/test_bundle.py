@@ -191,3 +191,39 @@ def test_workers_get_the_entries_of_sys_path_below_the_root(
     ]
     monkeypatch.setattr(sys, "path", entries)
     assert bundle.relative_sys_path(root) == ["./examples/digits", ".", "./src"]
+
+
+def included(root: Path, *include: str, style: bundle.CopyStyle = "custom") -> list[str]:
+    return [file.name for file in bundle.build(style, root, include).files]
+
+
+def test_environments_name_further_files(tmp_path: Path) -> None:
+    write(tmp_path / "config.yaml")
+    write(tmp_path / "data" / "a.csv")
+    write(tmp_path / "data" / "deep" / "b.csv")
+    write(tmp_path / "data" / "__pycache__" / "c.pyc")
+    write(tmp_path / "other.txt")
+    assert included(tmp_path, "config.yaml") == ["config.yaml"]
+    assert included(tmp_path, "data") == ["data/a.csv", "data/deep/b.csv"]
+    assert included(tmp_path, "data/*.csv", "config.yaml") == ["config.yaml", "data/a.csv"]
+    assert included(tmp_path, str(tmp_path / "other.txt")) == ["other.txt"]
+    assert "other.txt" in included(tmp_path, "data", style="all")
+
+
+@pytest.mark.parametrize(
+    ("include", "said"),
+    [
+        (("missing.yaml",), "there is no such file"),
+        (("../outside.txt",), "is not below the root"),
+        (("/etc/hostname",), "is not below the root"),
+        ((), "none names any"),
+    ],
+)
+def test_further_files_that_cannot_be_sent(
+    tmp_path: Path, include: tuple[str, ...], said: str
+) -> None:
+    write(tmp_path / "outside.txt")
+    root = tmp_path / "project"
+    root.mkdir()
+    with pytest.raises(errors.CodeBundleError, match=said):
+        bundle.build("custom", root, include)

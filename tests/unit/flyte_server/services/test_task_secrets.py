@@ -11,7 +11,6 @@ from tests.fakes import messages
 from flyte_server.domain.errors import CannotLaunch
 from flyte_server.domain.secrets import SealedSecret, SecretKind, SecretName, WantedSecret
 from flyte_server.engine.ports import Hidden
-from flyte_server.services.catalogue.secrets import place
 from flyte_server.services.launch import templates, variables
 from flyte_server.services.launch.secrets import TaskSecrets, values_in
 from flyte_server.store.catalogue import secrets
@@ -33,7 +32,7 @@ class Kept:
 
     async def store(self, name: str, value: bytes, project: str = "", domain: str = "") -> None:
         key = SecretName(name, project, domain)
-        sealed = self.vault.seal(value, place(key))
+        sealed = self.vault.seal(value, key.place)
         secret = SealedSecret(key, SecretKind.GENERIC, sealed, 1, 1)
         assert await self.database.write(secrets.create, secret)
 

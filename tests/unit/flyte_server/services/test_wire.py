@@ -191,4 +191,4 @@ def test_a_trace_started_when_its_function_did() -> None:
     assert shown.status.start_time.seconds == 5
     assert shown.status.duration_ms == 1500
     assert shown.metadata.trace.name == "env.f"
-    assert shown.metadata.executed_by.user.id.subject == "tester"
+    assert shown.metadata.executed_by.user.id.subject == "local:tester"

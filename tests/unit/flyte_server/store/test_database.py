@@ -52,7 +52,9 @@ async def test_foreign_keys_are_kept(opener: Opener) -> None:
     database = opener()
 
     def orphan(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO tasks VALUES ('p','d','n','v','no such spec','','',0)")
+        connection.execute(
+            "INSERT INTO tasks VALUES ('p','d','n','v','no such spec','','',0,'',0,'')"
+        )
 
     with pytest.raises(sqlite3.IntegrityError):
         await database.write(orphan)

@@ -12,6 +12,7 @@ from flyte_server.domain.records import Project, TaskVersion
 from flyte_server.store import actions, runs
 from flyte_server.store.catalogue import projects, specs, tasks
 from flyte_server.store.filters import Filter, Function, Sort
+from flyte_server.store.rows import Connection
 
 
 @pytest.fixture
@@ -109,3 +110,19 @@ async def test_projects_change_and_stay_in_order(plane: ControlPlane) -> None:
     assert listed == [Project("a", "A"), Project("b", "B again", "x", 1)]
     active = projects.ProjectQuery(filters=(Filter(Function.EQUAL, "state", (0,)),))
     assert [p.id for p in await plane.database.read(projects.listing, active)] == ["a"]
+
+
+async def test_runs_of_a_trigger_are_found_by_their_index(plane: ControlPlane) -> None:
+    has_one = Filter(Function.EXISTS, "trigger")
+    named = Filter(Function.EQUAL, "trigger_name", ("nightly",))
+    query = runs.RunQuery("p", "development", filters=(has_one, named))
+
+    def plan(connection: Connection) -> list[str]:
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+        runs.listing(connection, query)
+        connection.set_trace_callback(None)
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
+
+    steps = await plane.database.read(plan)
+    assert any("runs_by_trigger" in step for step in steps), steps

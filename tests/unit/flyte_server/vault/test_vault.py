@@ -2,12 +2,13 @@
 
 import base64
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from flyte_server.domain.errors import StoreUnusable
-from flyte_server.vault import CannotOpen, Vault, keys
+from flyte_server.vault import CannotOpen, Vault, key_of, keys
 
 PLACE = ("p", "d", "name")
 VALUE = b"the value itself"
@@ -88,3 +89,27 @@ def test_a_damaged_key_is_told_and_never_shown(file: Path, content: str) -> None
     with pytest.raises(StoreUnusable, match=r"secrets\.key") as told:
         Vault(file).seal(VALUE, PLACE)
     assert "AAAA" not in str(told.value)
+
+
+def test_a_new_key_seals_and_the_old_one_still_opens(tmp_path: Path) -> None:
+    vault = Vault(tmp_path / "secrets.key")
+    before = vault.seal(b"value", PLACE)
+    fresh = vault.add_key()
+    after = vault.seal(b"value", PLACE)
+    assert key_of(after) == fresh != key_of(before)
+    assert vault.open(before, PLACE) == vault.open(after, PLACE) == b"value"
+    assert (tmp_path / "secrets.key").stat().st_mode & 0o777 == 0o600
+    assert vault.forget_old_keys() == [key_of(before)]
+    assert vault.open(after, PLACE) == b"value"
+    with pytest.raises(CannotOpen, match=key_of(before).hex()):
+        vault.open(before, PLACE)
+
+
+def test_keys_that_are_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.key"
+    Vault(path).seal(b"value", PLACE)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: keys.add(path), range(16)))
+    assert set(made) < set(keys.load(path))
+    assert len(keys.load(path)) == 17
+    assert [each.name for each in tmp_path.iterdir() if each.suffix not in (".key", ".lock")] == []
