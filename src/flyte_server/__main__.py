@@ -23,9 +23,10 @@ from flyte_server import certificates, home
 from flyte_server.app import ControlPlane, create_app
 from flyte_server.clock import RealClock
 from flyte_server.domain.errors import ControlPlaneError
+from flyte_server.readings import SettingsError
 from flyte_server.services.http.patience import Patient
 from flyte_server.services.wire import times
-from flyte_server.settings import DEFAULT_PORT, Settings, SettingsError, Tls
+from flyte_server.settings import DEFAULT_PORT, Settings, Tls
 
 _BROKE = 70
 _BACKLOG = 2048

@@ -14,7 +14,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from flyte_server.clock import RealClock
-from flyte_server.settings import Settings, SettingsError, Tls
+from flyte_server.readings import SettingsError
+from flyte_server.settings import Settings, Tls
 
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",

@@ -3,17 +3,16 @@ environment."""
 
 import getpass
 import ipaddress
-import math
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from flyte_server import issuer, mail
+from flyte_server import issuer, mail, readings
 from flyte_server.issuer import Issuer
 from flyte_server.mail import Smtp
+from flyte_server.readings import SettingsError
 
 DEFAULT_PORT = 8090
 MEBIBYTE = 1024 * 1024
@@ -26,21 +25,9 @@ _KEEP_DAYS = 30.0
 _GIGABYTE = 1_000_000_000
 _ENVIRONMENTS_GB = 20.0
 _MOST_PROCESSES = 4096
-_FACTORS = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTP", start=1)},
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTP", start=1)},
-}
-"""Suffixes of quantities."""
-_LETTERS = "mkKMGTPi"
 _AUTH = "token"
 NO_ACCELERATORS = "none"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class SettingsError(Exception):
-    """A setting cannot be used; the message names it, its value and what to write instead."""
 
 
 def _user_name() -> str:
@@ -251,30 +238,31 @@ class Settings:
             home=Path(chosen).expanduser().absolute(),
             host=host,
             port=port,
-            slots=_positive(variables, "FLYTE_SERVER_SLOTS"),
-            cpu_milli=_reservable(variables, "FLYTE_SERVER_CPUS", "2 or 500m", times=1000),
-            memory=_reservable(variables, "FLYTE_SERVER_MEMORY", "8Gi"),
-            disk=_reservable(variables, "FLYTE_SERVER_DISK", "100Gi"),
+            slots=readings.positive(variables, "FLYTE_SERVER_SLOTS"),
+            cpu_milli=readings.reservable(variables, "FLYTE_SERVER_CPUS", "2 or 500m", times=1000),
+            memory=readings.reservable(variables, "FLYTE_SERVER_MEMORY", "8Gi"),
+            disk=readings.reservable(variables, "FLYTE_SERVER_DISK", "100Gi"),
             accelerators=_accelerators(variables),
             task_prefix=Path(variables.get("FLYTE_TASK_PREFIX") or sys.prefix).expanduser(),
-            grace_seconds=_seconds(variables, "FLYTE_SERVER_GRACE_SECONDS", _GRACE_SECONDS),
+            grace_seconds=readings.seconds(variables, "FLYTE_SERVER_GRACE_SECONDS", _GRACE_SECONDS),
             lease_seconds=_lease_seconds(variables),
-            system_retries=_count(variables, "FLYTE_SERVER_SYSTEM_RETRIES", 3),
-            park_seconds=_seconds(variables, "FLYTE_SERVER_PARK_SECONDS", _PARK_SECONDS),
+            system_retries=readings.count(variables, "FLYTE_SERVER_SYSTEM_RETRIES", 3),
+            park_seconds=readings.seconds(variables, "FLYTE_SERVER_PARK_SECONDS", _PARK_SECONDS),
             log_level=_log_level(variables),
-            keep_days=_amount(variables, "FLYTE_SERVER_KEEP_DAYS", _KEEP_DAYS),
+            keep_days=readings.amount(variables, "FLYTE_SERVER_KEEP_DAYS", _KEEP_DAYS),
             keep_bytes=_keep_bytes(variables),
-            log_bytes=(_positive(variables, "FLYTE_SERVER_LOG_MB") or 1024) * MEBIBYTE,
+            log_bytes=(readings.positive(variables, "FLYTE_SERVER_LOG_MB") or 1024) * MEBIBYTE,
             environments_bytes=_environments_bytes(variables),
             cgroups=variables.get("FLYTE_SERVER_CGROUPS", "").strip() or "auto",
-            most_processes=_positive(variables, "FLYTE_SERVER_MOST_PROCESSES") or _MOST_PROCESSES,
+            most_processes=readings.positive(variables, "FLYTE_SERVER_MOST_PROCESSES")
+            or _MOST_PROCESSES,
             auth=_auth(variables, auth),
             tls=tls or _tls(variables),
             issuer=_issuer(variables),
             smtp=_smtp(variables),
-            notifies_private=_yes_or_no(variables, "FLYTE_SERVER_NOTIFY_PRIVATE"),
+            notifies_private=readings.yes_or_no(variables, "FLYTE_SERVER_NOTIFY_PRIVATE"),
             inherited=dict(variables),
-            max_message_bytes=(_positive(variables, "FLYTE_SERVER_MAX_MESSAGE_MB") or 64)
+            max_message_bytes=(readings.positive(variables, "FLYTE_SERVER_MAX_MESSAGE_MB") or 64)
             * MEBIBYTE,
         )
 
@@ -291,13 +279,6 @@ def _smtp(variables: Mapping[str, str]) -> Smtp | None:
         return mail.from_variables(variables)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-
-
-def _yes_or_no(variables: Mapping[str, str], name: str) -> bool | None:
-    text = variables.get(name, "").strip()
-    if text not in {"", "0", "1"}:
-        raise SettingsError(f"{name}={text!r} is neither 1 nor 0; write {name}=1, or leave it out.")
-    return text == "1" if text else None
 
 
 def _is_loopback(host: str) -> bool:
@@ -331,49 +312,6 @@ def _tls(variables: Mapping[str, str]) -> Tls | None:
     )
 
 
-def _count(variables: Mapping[str, str], name: str, default: int) -> int:
-    text = variables.get(name, "").strip()
-    if not text:
-        return default
-    if not text.isdecimal():
-        raise SettingsError(
-            f"{name}={text!r} is not a whole number of at least 0; write e.g. {name}={default}."
-        )
-    return int(text)
-
-
-def _positive(variables: Mapping[str, str], name: str) -> int | None:
-    text = variables.get(name, "").strip()
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise SettingsError(
-            f"{name}={text!r} is not a whole number of at least 1; write e.g. {name}=8."
-        )
-    return int(text)
-
-
-def _reservable(
-    variables: Mapping[str, str], name: str, example: str, *, times: int = 1
-) -> int | None:
-    """A quantity with a suffix of Kubernetes, in whole units (or thousandths of them)."""
-    text = variables.get(name, "").strip()
-    if not text:
-        return None
-    number = text.rstrip("".join(_LETTERS))
-    factor = _FACTORS.get(text.removeprefix(number))
-    try:
-        amount = int(Decimal(number) * factor * times) if factor is not None else 0
-    except (InvalidOperation, ValueError, OverflowError):
-        amount = 0
-    if amount < 1:
-        raise SettingsError(
-            f"{name}={text!r} is no quantity above 0; write e.g. {name}={example.partition(' ')[0]}"
-            f"{' (' + example + ')' if ' ' in example else ''}."
-        )
-    return amount
-
-
 def _accelerators(variables: Mapping[str, str]) -> str | None:
     name = "FLYTE_SERVER_ACCELERATORS"
     text = variables.get(name, "").strip()
@@ -393,7 +331,7 @@ def _accelerators(variables: Mapping[str, str]) -> str | None:
 
 def _lease_seconds(variables: Mapping[str, str]) -> float:
     name = "FLYTE_SERVER_LEASE_SECONDS"
-    seconds = _seconds(variables, name, _LEASE_SECONDS)
+    seconds = readings.seconds(variables, name, _LEASE_SECONDS)
     if seconds < _SHORTEST_LEASE_SECONDS:
         raise SettingsError(
             f"{name}={seconds:g} is too short: a busy machine would be taken for a dead one; "
@@ -405,35 +343,13 @@ def _lease_seconds(variables: Mapping[str, str]) -> float:
 def _keep_bytes(variables: Mapping[str, str]) -> int | None:
     if not variables.get("FLYTE_SERVER_KEEP_GB", "").strip():
         return None
-    return int(_amount(variables, "FLYTE_SERVER_KEEP_GB", 0) * _GIGABYTE)
+    return int(readings.amount(variables, "FLYTE_SERVER_KEEP_GB", 0) * _GIGABYTE)
 
 
 def _environments_bytes(variables: Mapping[str, str]) -> int:
-    return int(_amount(variables, "FLYTE_SERVER_ENVIRONMENTS_GB", _ENVIRONMENTS_GB) * _GIGABYTE)
-
-
-def _seconds(variables: Mapping[str, str], name: str, default: float) -> float:
-    return _amount(variables, name, default, wanted="number of seconds", example="10")
-
-
-def _amount(
-    variables: Mapping[str, str],
-    name: str,
-    default: float,
-    *,
-    wanted: str = "number",
-    example: str = "30, or 0 for no limit",
-) -> float:
-    text = variables.get(name, "").strip()
-    try:
-        amount = float(text) if text else default
-    except ValueError:
-        amount = math.nan
-    if not 0 <= amount < math.inf:
-        raise SettingsError(
-            f"{name}={text!r} is no {wanted} of at least 0; write e.g. {name}={example}."
-        )
-    return amount
+    return int(
+        readings.amount(variables, "FLYTE_SERVER_ENVIRONMENTS_GB", _ENVIRONMENTS_GB) * _GIGABYTE
+    )
 
 
 def _log_level(variables: Mapping[str, str]) -> str:

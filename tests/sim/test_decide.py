@@ -14,6 +14,8 @@ from flyte_server.domain.events import (
     Event,
     Failed,
     Lost,
+    Parked,
+    Resumed,
     Slept,
     Started,
     Succeeded,
@@ -49,6 +51,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.now = 1_000_000_000
         self.claims = 0
+        self.parks = 0
         self.alive: set[AttemptKey] = set()
         self.ended: list[AttemptKey] = []
         self.past: list[Event] = []
@@ -104,13 +107,23 @@ class World(RuleBasedStateMachine):
         attempt = data.draw(st.sampled_from(sorted(self.alive, key=lambda key: key.number)))
         self.alive.remove(attempt)
         self.ended.append(attempt)
-        how = data.draw(st.sampled_from(["well", "badly", "unknown"]))
+        how = data.draw(st.sampled_from(["well", "badly", "unknown", "parked"]))
         if how == "well":
             self.tell(Succeeded(attempt, self.now))
         elif how == "badly":
             self.tell(Failed(attempt, failure, self.now))
+        elif how == "parked":
+            self.parks += 1
+            self.tell(Parked(attempt, self.now, ("c",), goes_on=data.draw(st.booleans())))
         else:
             self.tell(Lost(attempt, "gone", self.now))
+
+    @rule()
+    def resume(self) -> None:
+        """A condition of it ends, whether it was parked or not."""
+        was_parked = self.action.phase is Phase.PAUSED
+        self.tell(Resumed(self.action.key))
+        assert not was_parked or self.action.phase is Phase.QUEUED
 
     @rule(seldom=st.integers(0, 5))
     def abort(self, seldom: int) -> None:
@@ -121,6 +134,7 @@ class World(RuleBasedStateMachine):
     @rule(policy=policies, cached=st.booleans())
     def enqueue_another(self, policy: Policy, cached: bool) -> None:
         self.past.clear()
+        self.parks = 0
         self.enqueue(policy, cached)
 
     @rule()
@@ -146,7 +160,7 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data())
     def repeat_something_old(self, data: st.DataObject) -> None:
         event = data.draw(st.sampled_from(self.past))
-        if isinstance(event, Claimed | AbortRequested):
+        if isinstance(event, Claimed | AbortRequested | Resumed):
             return  # the scheduler and users do not repeat themselves with old tokens
         if isinstance(event, TimedOut) and event.attempt == self.action.attempt:
             return  # is a fact then, not an old report
@@ -168,7 +182,7 @@ class World(RuleBasedStateMachine):
     def budgets_are_kept(self) -> None:
         if hasattr(self, "action"):
             action, policy = self.action, self.action.policy
-            assert action.attempt <= 1 + policy.retries + policy.system_retries
+            assert action.attempt <= 1 + policy.retries + policy.system_retries + self.parks
             assert action.user_failures <= policy.retries + 1
             assert action.system_failures <= policy.system_retries + 1
 

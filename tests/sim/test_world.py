@@ -34,6 +34,8 @@ def test_nothing_is_lost_and_nothing_lies(first: int) -> None:
         assert not found.missing(), "kinds of trouble that did not happen"
         assert sum(found.faults.values()) > 5 * found.seeds
         assert found.deeds["success"] > found.seeds
+        few = [deed for deed in ("answer", "park", "tick") if found.deeds[deed] < found.seeds / 3]
+        assert not few, found.deeds
 
 
 def test_a_seed_is_the_same_world_each_time() -> None:

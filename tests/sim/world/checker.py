@@ -3,6 +3,7 @@
 Each function is one promise and gives a sentence per breach.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import groupby, pairwise
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sim.world import rows as raw
 from tests.sim.world.busy import Busy
+from tests.sim.world.platform.promises import PROMISES
 from tests.sim.world.programs import Outcome, expected
 from tests.sim.world.rows import OPEN, TERMINAL, Rows
 
@@ -47,22 +49,25 @@ def accepted_means_it_ends(world: "World", rows: Rows) -> Iterator[str]:
 
 def results_are_those_of_an_undisturbed_run(world: "World", rows: Rows) -> Iterator[str]:
     disturbed = _disturbed(world)
-    for run, program in world.programs.items():
-        for node in program.root.nodes():
+    ends, forsaken = _ends(rows), _forsaken(world, rows)
+    for run in rows.names.values():
+        for node in world.program(run).root.nodes():
             action = rows.actions.get((run, node.name))
-            if action is None or run in disturbed:
+            if action is None or run in disturbed or (run, node.name) in forsaken:
                 continue
             value = world.blobs.values.get(action["output_uri"])
             is_good = action["phase"] == "succeeded"
             found = Outcome(action["phase"], value if is_good else None)
-            if found != expected(node):
-                yield f"{run}/{node.name} is {found}, not {expected(node)}: {_said(action)}"
+            wanted = expected(node, ends[run])
+            if found != wanted:
+                yield f"{run}/{node.name} is {found}, not {wanted}: {_said(action)}"
 
 
 def only_what_was_aborted_is_aborted(world: "World", rows: Rows) -> Iterator[str]:
-    disturbed = _disturbed(world)
+    disturbed, forsaken = _disturbed(world), _forsaken(world, rows)
     for (run, name), action in rows.actions.items():
-        if action["phase"] == "aborted" and run not in disturbed:
+        is_task = action["kind"] == "task" and (run, name) not in forsaken
+        if is_task and action["phase"] == "aborted" and run not in disturbed:
             yield f"{run}/{name} is aborted although nobody asked for it: {_said(action)}"
     for run, name in world.journal.answered_abort:
         for victim in _tree(rows, run, name):
@@ -124,7 +129,7 @@ def attempts_follow_each_other(world: "World", rows: Rows) -> Iterator[str]:
         tries = rows.attempts[key]
         if [attempt["number"] for attempt in tries] != list(range(1, action["attempt"] + 1)):
             yield f"{key} has attempts {[attempt['number'] for attempt in tries]} of {action['attempt']}"
-        if any(attempt["phase"] not in TERMINAL for attempt in tries):
+        if any(attempt["phase"] not in TERMINAL | {"paused"} for attempt in tries):
             yield f"{key} has an attempt that has not ended: {[attempt['phase'] for attempt in tries]}"
         good = [attempt["number"] for attempt in tries if attempt["phase"] == "succeeded"]
         is_executed = action["phase"] == "succeeded" and action["attempt"] > 0
@@ -222,9 +227,12 @@ def each_budget_pays_its_own(world: "World", rows: Rows) -> Iterator[str]:
 
 
 def a_task_gives_up_only_when_it_must(world: "World", rows: Rows) -> Iterator[str]:
-    disturbed = _disturbed(world)
+    disturbed, forsaken = _disturbed(world), _forsaken(world, rows)
     for execution in world.journal.executions:
         excused = execution.attempt in world.journal.hurt or execution.attempt[0] in disturbed
+        key = execution.attempt[:2]
+        is_late = key in rows.actions and rows.actions[key]["phase"] == "timed_out"
+        excused = excused or key in forsaken or is_late
         if execution.ending == "system" and not excused:
             yield f"{execution.attempt} gave up on the control plane"
 
@@ -277,7 +285,7 @@ def limits_are_kept(world: "World", rows: Rows) -> Iterator[str]:
         if busy.count() - busy.woken() > world.trouble.capacity.slots:
             yield f"{busy.count()} of {world.trouble.capacity.slots} slots are taken after the claim of {claimed}"
         for run_id in {run_id for run_id, _ in claimed}:
-            most = world.programs[rows.names[run_id]].most
+            most = world.program(rows.names[run_id]).most
             if most and busy.count(run_id) - busy.woken(run_id) > most:
                 yield f"{busy.count(run_id)} of {most} places of run {run_id} are taken after the claim of {claimed}"
 
@@ -302,7 +310,7 @@ def no_more_is_reserved_than_there_is(world: "World", rows: Rows) -> Iterator[st
 
 
 def _needs(world: "World", rows: Rows, key: tuple[int, str]) -> Needs:
-    return world.programs[rows.names[key[0]]].node(key[1]).policy.needs
+    return world.program(rows.names[key[0]]).node(key[1]).policy.needs
 
 
 def one_of_equal_actions_executes(world: "World", rows: Rows) -> Iterator[str]:
@@ -316,7 +324,7 @@ def one_of_equal_actions_executes(world: "World", rows: Rows) -> Iterator[str]:
         shared = serial.get((rows.names[key[0]], key[1]))
         if shared is None:
             continue
-        if change["phase"] in {"queued", "initializing", "running"}:
+        if change["phase"] in {"queued", "initializing", "running", "paused"}:
             executing[shared].add(key)
         else:
             executing[shared].discard(key)
@@ -380,12 +388,34 @@ _PROMISES: tuple[Callable[["World", Rows], Iterator[str]], ...] = (
     leases_are_of_the_living,
     no_process_is_left,
     rows_hold_together,
+    *PROMISES,
 )
 
 
 def _disturbed(world: "World") -> set[str]:
     """Runs that may end otherwise: somebody aborted some of it, or a row of it was unreadable for its family."""
-    return {run for run, _ in world.journal.asked_abort} | world.journal.poisoned
+    tasks = {(run, name) for (run, name) in world.journal.asked_abort if "-q" not in name}
+    return {run for run, _ in tasks} | world.journal.poisoned
+
+
+def _forsaken(world: "World", rows: Rows) -> set[tuple[str, str]]:
+    """What was called by a task that its deadline has ended."""
+    return {
+        (run, below)
+        for (run, name), action in rows.actions.items()
+        if action["phase"] == "timed_out" and action["kind"] == "task"
+        for below in _tree(rows, run, name)
+        if below != name
+    }
+
+
+def _ends(rows: Rows) -> dict[str, dict[str, Outcome]]:
+    """How the actions of each run have ended; conditions with their values."""
+    found: dict[str, dict[str, Outcome]] = defaultdict(dict)
+    for (run, name), action in rows.actions.items():
+        answer = json.loads(action["answer"])["value"] if action["answer"] else None
+        found[run][name] = Outcome(action["phase"], answer)
+    return found
 
 
 def _tree(rows: Rows, run: str, name: str) -> list[str]:

@@ -10,7 +10,7 @@ from tests.sim.world.journal import Journal
 from tests.sim.world.loop import Being, running
 
 from flyte_server.clock import Clock
-from flyte_server.domain.events import Event, Failed, Lost, Started, Succeeded
+from flyte_server.domain.events import Event, Failed, Lost, Parked, Started, Succeeded
 from flyte_server.domain.phases import Blame
 from flyte_server.domain.records import AttemptKey, Failure
 from flyte_server.engine.ports import LaunchSpec, Report
@@ -198,6 +198,8 @@ class SimulatedExecutor:
         match words["ending"]:
             case "value":
                 event: Event = Succeeded(key, at)
+            case "parked":
+                event = Parked(key, at, words["awaits"])
             case "failed":
                 event = Failed(key, Failure(USERS_FAULT, "by plan"), at)
             case other:

@@ -34,6 +34,8 @@ class Trouble:
     refused_launch: float = 0.0
     deaf: float = 0.0
     """A process that does not die when it is killed."""
+    refused_tick: float = 0.0
+    """What the run of a tick needs is gone."""
     shuffled: bool = False
     events: tuple[tuple[float, str], ...] = ()
     """When something happens to the world; the words are those of `weather.py`."""
@@ -61,7 +63,7 @@ def make(seed: int) -> Trouble:
         for _ in range(dice.choice([1, 2, 4, 8]))
     ]
     return Trouble(
-        planes=dice.choice([1, 1, 2]),
+        planes=dice.choice([1, 1, 1, 2, 2, 3]),
         capacity=Capacity(
             dice.choice([2, 4, 8]), cpu_milli=dice.choice([1000, 2000, 4000]), memory=4
         ),
@@ -80,6 +82,7 @@ def make(seed: int) -> Trouble:
         doubled_report=sometimes(0.3, 0.2),
         refused_launch=sometimes(0.2, 0.15),
         deaf=sometimes(0.4, 0.6),
+        refused_tick=sometimes(0.3, 0.3),
         shuffled=dice.random() < 0.3,
         events=tuple(sorted(events)),
         until=until,

@@ -24,6 +24,8 @@ class Process:
     spec: LaunchSpec
     execution: Execution
     deaf_until: float = 0.0
+    awaits: tuple[str, ...] = ()
+    """Of one that gives itself back: for which conditions."""
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Ended:
     spec: LaunchSpec
     ending: str
     at: int
+    awaits: tuple[str, ...] = ()
 
 
 @dataclass
@@ -77,7 +80,7 @@ class Host:
         for process in self.processes.values():
             self._say("started", spec=process.spec, at=self.clock())
         for ended in self.ended.values():
-            self._say("exited", spec=ended.spec, ending=ended.ending, at=ended.at)
+            self._say_ended(ended)
         self._say("ready")
 
     def disconnect(self) -> None:
@@ -131,7 +134,7 @@ class Host:
         self._say("killing", key=key, known=known)
         if waiting is not None:
             self.ended[key] = Ended(waiting, "killed", self.clock())
-            self._say("exited", spec=waiting, ending="killed", at=self.clock())
+            self._say_ended(self.ended[key])
         if process is None:
             return
         wait = _KILL_SECONDS
@@ -152,8 +155,9 @@ class Host:
         finish(self.journal, process, ending, self._loop.time())
         process.being.kill()
         del self.processes[key]
-        self.ended[key] = Ended(process.spec, ending, self.clock())
-        self._say("exited", spec=process.spec, ending=ending, at=self.clock())
+        awaits = process.awaits if ending == "parked" else ()
+        self.ended[key] = Ended(process.spec, ending, self.clock(), awaits)
+        self._say_ended(self.ended[key])
 
     def ends(self, process: Process, ending: str) -> None:
         """What a process does when it ends by itself."""
@@ -170,6 +174,9 @@ class Host:
         self.processes.clear()
         self.ended.clear()
         self._say("gone")
+
+    def _say_ended(self, ended: Ended) -> None:
+        self._say("exited", spec=ended.spec, ending=ended.ending, at=ended.at, awaits=ended.awaits)
 
     def _say(self, op: str, **words: Any) -> None:
         if self.heard_by is not None and self.listener is not None and self.listener.alive:

@@ -19,7 +19,7 @@ class Execution:
     began: float
     ended: float | None = None
     ending: str = ""
-    """`value`, `failed` (the user's fault), `killed` or `vanished`."""
+    """`value`, `failed` (the user's fault), `parked`, `killed` or `vanished`."""
 
 
 @dataclass
@@ -46,6 +46,12 @@ class Journal:
     """Attempts whose host was killed or frozen while they were there."""
     created: dict[str, float] = field(default_factory=dict)
     """Runs whose creation was answered."""
+    accepted: list[tuple[str, str, int | str]] = field(default_factory=list)
+    """Answers to conditions that were accepted: run, action and value."""
+    parked: dict[tuple[str, str, int], set[str]] = field(default_factory=dict)
+    """For what each attempt waited that gave its process back."""
+    breaches: list[str] = field(default_factory=list)
+    """What is not as promised, noticed while it happened."""
     asked_abort: dict[tuple[str, str], float] = field(default_factory=dict)
     answered_abort: dict[tuple[str, str], float] = field(default_factory=dict)
     poisoned: set[str] = field(default_factory=set)

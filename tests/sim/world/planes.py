@@ -10,22 +10,27 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.fakes.executor import FakeLaunchSpecs
+from tests.sim.world import programs
 from tests.sim.world.executor import Machine, SimulatedExecutor
 from tests.sim.world.faults import Trouble
 from tests.sim.world.loop import Being, SteadyClock, WallClock, never
-from tests.sim.world.programs import Node, Program
+from tests.sim.world.programs import Node, Program, Question
 from tests.sim.world.store import Disk, FaultyStore
 
 from flyte_server import app
 from flyte_server.domain import errors
-from flyte_server.domain.commands import NewAction, NewRun, NewTrace
+from flyte_server.domain.commands import NewAction, NewCondition, NewRun, NewTrace
 from flyte_server.domain.events import Event
 from flyte_server.domain.phases import Phase
-from flyte_server.domain.records import Action, ActionKey, AttemptKey, Run
+from flyte_server.domain.records import Action, ActionKey, Answer, AttemptKey, Run, StartedBy
+from flyte_server.domain.schedules.records import Trigger, TriggerName
 from flyte_server.engine.bus import Bus
 from flyte_server.engine.engine import Engine, Rules
 from flyte_server.engine.ports import LaunchSpec
+from flyte_server.engine.ticking.loop import Commands, Ticker
+from flyte_server.services.access.callers import Caller
 from flyte_server.services.actions import ChildUpdates
+from flyte_server.services.catalogue.triggers import TriggerBook
 from flyte_server.services.watching import Watching
 from flyte_server.services.wire import actions as wire
 from flyte_server.settings import Settings
@@ -77,7 +82,9 @@ class Plane:
         dice: random.Random,
         blobs: Blobs,
         recovers: bool,
+        ticks: Commands,
     ) -> None:
+        self._ticks = ticks
         self.name = name
         self.being = being
         self.journal = machine.journal
@@ -108,6 +115,7 @@ class Plane:
             await self.executor.start()
             self._stack.push_async_callback(self.executor.close)
             await self._stack.enter_async_context(self._moving())
+            await self._stack.enter_async_context(self._ticking())
             self.watching = Watching(self.bus)
             self.ready = True
             self.journal.note("ready", self.name)
@@ -125,6 +133,12 @@ class Plane:
             bus=self.bus, executor=self.executor, specs=LaunchSpecs(self.store), clock=self.clock,
             alone=self._trouble.planes == 1,
         )  # fmt: skip
+
+    def _ticking(self) -> Any:
+        ticker = Ticker(
+            self.store, self.engine, self.bus, clock=self.clock, commands=self._ticks
+        )  # fmt: skip
+        return app._running("ticks", ticker.run, self.clock)
 
     async def _report(self, event: Event) -> None:
         await self.engine.apply(event)
@@ -158,6 +172,32 @@ class Plane:
         if not await self.engine.record_trace(caller.run_id, command, caller=caller):
             raise errors.AlreadyExists(f"{name} is known")
 
+    async def question(self, run: str, parent: str, asked: Question, caller: AttemptKey) -> None:
+        """A condition, as `services.intake` takes it."""
+        self._check()
+        command = NewCondition(
+            asked.name, parent, asked.name, b"condition", "int", timeout_seconds=asked.timeout
+        )
+        if not await self.engine.ask(caller.run_id, command, caller=caller):
+            raise errors.AlreadyExists(f"{asked.name} is known; watch it instead")
+
+    async def answer(self, run: str, name: str, value: int | str) -> None:
+        """Somebody answers a condition."""
+        self._check()
+        found = await self.store.read(runs.load, PROJECT, DOMAIN, run)
+        if found is None:
+            raise errors.NotFound(f"there is no run {run}")
+        answer = Answer(value, "user:p", "p", "api", self.clock.now_us())
+        await self.engine.answer(ActionKey(found.id, name), answer)
+
+    async def set_active(self, name: TriggerName, *, active: bool) -> None:
+        """Somebody lets a trigger tick, or not."""
+        self._check()
+        store: Any = self.store
+        nothing: Any = None
+        book = TriggerBook(store, nothing, bus=self.bus, clock=self.clock, save_inputs=nothing)
+        await book.set_active([name], active=active, by=Caller("user:p", "p"))
+
     async def abort(self, run: str, action: str) -> None:
         """Somebody does not want it any more."""
         self._check()
@@ -187,6 +227,10 @@ class Plane:
 
         return self.watching.follow(opened)
 
+    def now_us(self) -> int:
+        """Its time; not known while it starts."""
+        return self.clock.now_us() if self.ready else 0
+
     def _check(self) -> None:
         if not self.ready:
             raise errors.Unavailable("it is starting")
@@ -194,6 +238,13 @@ class Plane:
 
 def _update(run: Run, action: Action) -> Any:
     return wire.child_update(run, action)
+
+
+def tick_command(trigger: Trigger, moment: int, name: str) -> NewRun:
+    """The run of a tick, as `services.runs.ticks` makes it."""
+    by = StartedBy(trigger.task_name, trigger.name, trigger.revision, tick=moment)
+    root = _command(name, programs.of_tick(name).root, None)
+    return NewRun(PROJECT, DOMAIN, b"run spec", root, name, trigger=by)
 
 
 def _command(run: str, node: Node, parent: str | None) -> NewAction:

@@ -15,6 +15,9 @@ from tests.sim.world.journal import Journal, Told
 from tests.sim.world.loop import Being, VirtualLoop, WallClock
 from tests.sim.world.network import Network
 from tests.sim.world.planes import Blobs, Plane
+from tests.sim.world.platform import triggers
+from tests.sim.world.platform.people import People
+from tests.sim.world.platform.triggers import TickRuns, Triggers
 from tests.sim.world.programs import Program
 from tests.sim.world.sdk import Task
 from tests.sim.world.store import Disk
@@ -67,6 +70,7 @@ class Address:
         self.plane = Plane(
             being.name, being, world, world.trouble,
             disk=world.disk, wall=self.wall, dice=world.dice, blobs=world.blobs, recovers=self._life > 1,
+            ticks=TickRuns(world.trouble, world.network, world.journal),
         )  # fmt: skip
         being.bereaved.append(self._died)
         being.do(self._run(self.plane), "plane")
@@ -121,8 +125,18 @@ class World:
         self.blobs = Blobs()
         self.network = Network(self.trouble, self.dice, self.journal)
         self.hosts: list[Host] = []
+        self.triggers = Triggers(self, triggers.make(seed, self.trouble.until))
         self.addresses = [Address(self, f"cp{number}") for number in range(self.trouble.planes)]
         self.users = Being(loop, "users")
+        self.people = People(self)
+
+    def program(self, run: str) -> Program:
+        """What a run executes."""
+        return self.programs.get(run) or programs.of_tick(run)
+
+    def latest_us(self) -> int:
+        """The latest time of all control planes."""
+        return max(address.plane.now_us() for address in self.addresses)
 
     # -- what executors need: `executor.Machine`
 
@@ -185,7 +199,8 @@ class World:
         for program in self.programs.values():
             self.users.do(self._start(program))
             for at, action in program.aborts:
-                self.users.do(self._abort(program.run, at, action))
+                self.users.do(self.abort(program.run, at, action))
+        self.triggers.begin()
         self.users.do(self._look())
         await self._until_quiet()
 
@@ -193,7 +208,7 @@ class World:
         await asyncio.sleep(program.starts_at)
         while True:
             try:
-                await self._ask(lambda plane: plane.create_run(program))
+                await self.ask(lambda plane: plane.create_run(program))
             except errors.AlreadyExists:
                 break
             except Exception as error:  # noqa: BLE001 - a user asks again, whatever it was
@@ -204,12 +219,13 @@ class World:
         self.journal.created[program.run] = self.loop.time()
         self.journal.deed("create", program.run)
 
-    async def _abort(self, run: str, at: float, action: str) -> None:
+    async def abort(self, run: str, at: float, action: str) -> None:
+        """Somebody aborts an action after so many seconds."""
         await asyncio.sleep(at)
         for _ in range(30):
             self.journal.asked_abort.setdefault((run, action), self.loop.time())
             try:
-                await self._ask(lambda plane: plane.abort(run, action))
+                await self.ask(lambda plane: plane.abort(run, action))
             except Exception as error:  # noqa: BLE001 - a user asks again, whatever it was
                 self.journal.note("abort failed", run, action, type(error).__name__)
                 await asyncio.sleep(1.0)
@@ -225,7 +241,8 @@ class World:
                 if self._is_told_all(run):
                     continue
                 with contextlib.suppress(Exception):
-                    for action in await self._ask(lambda plane, run=run: plane.look(run)):
+                    for action in await self.ask(lambda plane, run=run: plane.look(run)):
+                        self.people.see(run, action)
                         self._told(run, action)
 
     def _is_told_all(self, run: str) -> bool:
@@ -242,7 +259,8 @@ class World:
             if told.phase == "succeeded":
                 self.journal.deed("success", run)
 
-    async def _ask(self, work: Callable[[Plane], Any]) -> Any:
+    async def ask(self, work: Callable[[Plane], Any]) -> Any:
+        """Ask one of the control planes."""
         being, plane = self.dice.choice(self.addresses).now()
         return await self.network.ask(being, lambda: work(plane))
 
@@ -252,6 +270,7 @@ class World:
             if self.loop.time() > _LONGEST_SECONDS:
                 self.journal.note("no end")
                 return
+        await self.triggers.rest()
         await asyncio.sleep(_QUIET_SECONDS)
 
     def _all_told(self) -> bool:

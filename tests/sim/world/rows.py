@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 TERMINAL = frozenset({"succeeded", "failed", "aborted", "timed_out", "recovered"})
@@ -12,6 +13,17 @@ OPEN = frozenset({"queued", "waiting_for_resources", "initializing", "running", 
 Row = dict[str, Any]
 Key = tuple[str, str]
 """Run and action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A run that a trigger has started."""
+
+    trigger: str
+    revision: int
+    at: int
+    run: str
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,11 @@ class Rows:
     history: list[Row]
     """Every change of an action, in the order of their commits."""
     attempt_history: list[Row]
+    ticks: list[Tick]
+    """In the order in which they were created."""
+    triggers: dict[str, Row]
+    revisions: dict[tuple[str, int], bool]
+    """Whether each revision of a trigger was active."""
 
 
 def load(connection: sqlite3.Connection) -> Rows:
@@ -51,7 +68,18 @@ def load(connection: sqlite3.Connection) -> Rows:
         set_aside=[f"{row['subject']}: {row['error']}" for row in _all(connection, "set_aside")],
         history=_all(connection, "history ORDER BY n"),
         attempt_history=_all(connection, "attempt_history ORDER BY n"),
+        ticks=[_tick(run) for run in sorted(runs, key=itemgetter("id")) if run["trigger"]],
+        triggers={row["name"]: row for row in _all(connection, "triggers")},
+        revisions={
+            (row["name"], row["revision"]): bool(row["active"])
+            for row in _all(connection, "trigger_revisions")
+        },
     )
+
+
+def _tick(run: Row) -> Tick:
+    by = json.loads(run["trigger"])
+    return Tick(by["name"], by["revision"], by["tick"], run["name"], run["created_at"])
 
 
 def _all(connection: sqlite3.Connection, table: str) -> list[Row]:

@@ -7,10 +7,22 @@ from typing import Any, Protocol
 from flyteidl2.actions.actions_service_pb2 import EnqueueRequest
 from tests.sim.world.hosts import Host, Process
 from tests.sim.world.journal import Journal
-from tests.sim.world.loop import Being, running
+from tests.sim.world.loop import Being, never, running
 from tests.sim.world.network import Network
 from tests.sim.world.planes import Blobs, Plane
-from tests.sim.world.programs import ALWAYS, CAUGHT, Calls, Node, Program, Trace, value_of
+from tests.sim.world.programs import (
+    ALWAYS,
+    CAUGHT,
+    Ask,
+    Calls,
+    Node,
+    Outcome,
+    Program,
+    Question,
+    Trace,
+    answer_of,
+    value_of,
+)
 
 from flyte import errors
 from flyte._phases import ActionPhase
@@ -28,8 +40,8 @@ class World(Protocol):
     journal: Journal
     network: Network
     blobs: Blobs
-    programs: dict[str, Program]
 
+    def program(self, run: str) -> Program: ...
     def endpoint(self, host: Host) -> "Endpoint": ...
 
 
@@ -55,10 +67,14 @@ class Task:
         self._host = host
         self._process = process
         self._spec = process.spec
-        self._program = world.programs[self._spec.run_name]
+        self._program = world.program(self._spec.run_name)
         self._node = self._program.node(self._spec.attempt.action)
         self._informer: Informer | None = None
         self._submitter = Submitter(self._enqueue)
+        self._under_way = 0
+        """Calls, and requests, on which it waits."""
+        self._waits: set[str] = set()
+        """Conditions for which it waits."""
 
     async def run(self) -> None:
         """Execute; the end is written and the process gone."""
@@ -94,7 +110,16 @@ class Task:
             raise UserFaultError
         return value_of(node, values)
 
-    async def _step(self, step: Trace | Calls) -> list[int]:
+    async def _step(self, step: Trace | Calls | Ask) -> list[int]:
+        if isinstance(step, Ask):
+            return await self._ask(step)
+        self._under_way += 1
+        try:
+            return await self._done(step)
+        finally:
+            self._under_way -= 1
+
+    async def _done(self, step: Trace | Calls) -> list[int]:
         if isinstance(step, Trace):
             return [await self._trace(step)]
         if not step.together:
@@ -106,6 +131,50 @@ class Task:
             if isinstance(result, BaseException):
                 raise result
         return list(results)
+
+    async def _ask(self, step: Ask) -> list[int]:
+        self._under_way += 1
+        try:
+            for question in step.questions:
+                await self._put(question)
+        finally:
+            self._under_way -= 1
+        answers = [self._answer(each) for each in step.questions if each.awaited]
+        beside = [] if step.beside is None else [self._step(step.beside)]
+        values, *called = await asyncio.gather(asyncio.gather(*answers), *beside)
+        return [*(values if step.counts else []), *(value for each in called for value in each)]
+
+    async def _put(self, question: Question) -> None:
+        informer = await self._ready()
+        if informer.known(question.name) is None:
+            request = EnqueueRequest()
+            request.action.action_id.name = question.name
+            request.action.condition.name = question.name
+            await self._submitter.submit(request)
+
+    async def _answer(self, question: Question) -> int:
+        informer = await self._ready()
+        self._waits.add(question.name)
+        end = asyncio.create_task(informer.terminal(question.name))
+        pause = self._node.parks_after or None
+        while not (await asyncio.wait([end], timeout=pause))[0]:
+            if not self._under_way:
+                await self._park()
+        self._waits.remove(question.name)
+        update = await end
+        phase = statuses.phase(update.phase)
+        if phase is ActionPhase.SUCCEEDED:
+            return answer_of(Outcome("", update.value.scalar.primitive.integer))
+        return answer_of(Outcome(phase.value))
+
+    async def _park(self) -> None:
+        """Give the process back; nothing of it goes on."""
+        journal, attempt = self._world.journal, self._spec.attempt
+        self._process.awaits = tuple(sorted(self._waits))
+        journal.parked[self._spec.run_name, self._node.name, attempt.number] = set(self._waits)
+        journal.deed("park", f"{self._spec.run_name}/{self._node.name}")
+        self._host.ends(self._process, "parked")
+        await never()
 
     async def _call(self, child: Node, step: Calls) -> int:
         name = child.name
@@ -152,6 +221,11 @@ class Task:
 
             async def serve() -> None:
                 await plane.record(attempt.action, name, value, attempt)
+        elif request.action.HasField("condition"):
+            question = self._program.question(name)
+
+            async def serve() -> None:
+                await plane.question(run, attempt.action, question, attempt)
         else:
             node = self._program.node(name)
 

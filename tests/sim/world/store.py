@@ -21,7 +21,7 @@ _HISTORY = """
 CREATE TEMP TABLE history (
     n INTEGER PRIMARY KEY, commit_no INTEGER, run_id INTEGER, name TEXT, parent TEXT,
     old_phase TEXT, phase TEXT, old_attempt INTEGER, attempt INTEGER, old_token TEXT, token TEXT,
-    old_version INTEGER, version INTEGER, seq INTEGER, output_uri TEXT, aborting TEXT
+    old_version INTEGER, version INTEGER, seq INTEGER, output_uri TEXT, aborting TEXT, answer TEXT
 );
 CREATE TEMP TABLE attempt_history (
     n INTEGER PRIMARY KEY, run_id INTEGER, action TEXT, number INTEGER, old_phase TEXT, phase TEXT,
@@ -29,12 +29,13 @@ CREATE TEMP TABLE attempt_history (
 );
 CREATE TEMP TRIGGER action_added AFTER INSERT ON main.actions BEGIN
     INSERT INTO history VALUES (NULL, commit_no(), NEW.run_id, NEW.name, NEW.parent,
-        NULL, NEW.phase, NULL, NEW.attempt, NULL, NEW.token, NULL, NEW.version, NEW.seq, NEW.output_uri, NEW.aborting);
+        NULL, NEW.phase, NULL, NEW.attempt, NULL, NEW.token, NULL, NEW.version, NEW.seq, NEW.output_uri,
+        NEW.aborting, NEW.answer);
 END;
 CREATE TEMP TRIGGER action_changed AFTER UPDATE ON main.actions WHEN commit_no() > 0 BEGIN
     INSERT INTO history VALUES (NULL, commit_no(), NEW.run_id, NEW.name, NEW.parent,
         OLD.phase, NEW.phase, OLD.attempt, NEW.attempt,
-        OLD.token, NEW.token, OLD.version, NEW.version, NEW.seq, NEW.output_uri, NEW.aborting);
+        OLD.token, NEW.token, OLD.version, NEW.version, NEW.seq, NEW.output_uri, NEW.aborting, NEW.answer);
 END;
 CREATE TEMP TRIGGER attempt_changed AFTER UPDATE ON main.attempts BEGIN
     INSERT INTO attempt_history VALUES (NULL, NEW.run_id, NEW.action, NEW.number, OLD.phase, NEW.phase,

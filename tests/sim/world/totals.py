@@ -12,6 +12,7 @@ KINDS = (
     "store refused a commit", "disk refused a sync", "disk full", "disk broken", "store locked",
     "clock ahead", "clock back", "request lost", "answer lost", "request doubled", "stream broken",
     "acknowledgement lost", "report doubled", "launch refused", "process deaf",
+    "tick refused",
 )  # fmt: skip
 """Every kind of trouble there is."""
 _LEAST_COMMITS = 10

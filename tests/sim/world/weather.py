@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 _POISONABLE = """
 SELECT a.run_id, a.name, a.policy, r.name FROM actions AS a JOIN runs AS r ON r.id = a.run_id
-WHERE r.name <> 'run0' AND a.kind = 'task' AND a.policy <> '{broken'
-AND a.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running')
+WHERE r.name <> 'run0' AND a.policy <> '{broken'
+AND a.phase IN ('queued', 'waiting_for_resources', 'initializing', 'running', 'paused')
 ORDER BY a.run_id, a.name
 """
 _SET_POLICY = "UPDATE actions SET policy = ? WHERE run_id = ? AND name = ?"

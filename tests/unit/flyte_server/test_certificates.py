@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from flyte_server import certificates
-from flyte_server.settings import Settings, SettingsError, Tls
+from flyte_server.readings import SettingsError
+from flyte_server.settings import Settings, Tls
 
 
 def files(folder: Path, *names: str, ca: bool = True, **more: object) -> Tls:

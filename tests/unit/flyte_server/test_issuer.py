@@ -3,7 +3,8 @@
 import pytest
 
 from flyte_server.issuer import Rule, from_variables
-from flyte_server.settings import Settings, SettingsError
+from flyte_server.readings import SettingsError
+from flyte_server.settings import Settings
 
 _GOOD = {
     "FLYTE_SERVER_OIDC_ISSUER": "https://login.example.com",

@@ -4,7 +4,8 @@ import pytest
 
 from flyte_server import mail
 from flyte_server.mail import Smtp
-from flyte_server.settings import Settings, SettingsError
+from flyte_server.readings import SettingsError
+from flyte_server.settings import Settings
 
 
 def test_an_address_says_everything() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flyte_server.settings import Settings, SettingsError
+from flyte_server.readings import SettingsError
+from flyte_server.settings import Settings
 
 
 def test_an_argument_is_above_a_variable_and_a_variable_above_the_default(tmp_path: Path) -> None:

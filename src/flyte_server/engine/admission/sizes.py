@@ -7,7 +7,8 @@ from flyte_server.domain.capacity import Capacity
 from flyte_server.machine import accelerators, amounts
 from flyte_server.machine.accelerators import Accelerator
 from flyte_server.machine.cgroups import Cgroups
-from flyte_server.settings import NO_ACCELERATORS, Settings, SettingsError
+from flyte_server.readings import SettingsError
+from flyte_server.settings import NO_ACCELERATORS, Settings
 
 Find = Callable[[Mapping[str, str]], Sequence[Accelerator]]
 

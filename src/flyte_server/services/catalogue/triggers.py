@@ -127,7 +127,7 @@ class TriggerBook:
         saved = await self._save_inputs(project, inputs, ())
         uri = posixpath.join(saved.uri, commands.INPUTS_FILE)
         found = await self._database.write(_deploy, wish, uri, self._clock.now_us())
-        self._bus.wake(TRIGGERS)
+        await self._changed()
         return found
 
     async def load(self, name: TriggerName) -> Trigger:
@@ -146,7 +146,7 @@ class TriggerBook:
         """
         now = self._clock.now_us()
         await self._database.write(_set_active, names, active=active, by=by.subject, now=now)
-        self._bus.wake(TRIGGERS)
+        await self._changed()
 
     async def delete(self, names: Sequence[TriggerName], by: Caller) -> None:
         """Delete triggers; all of them or none.  Their runs and their history stay.
@@ -155,7 +155,11 @@ class TriggerBook:
             NotFound: one of them does not exist; then nothing is changed.
         """
         await self._database.write(_delete, names, by=by.subject, now=self._clock.now_us())
+        await self._changed()
+
+    async def _changed(self) -> None:
         self._bus.wake(TRIGGERS)
+        await self._database.sync()  # a power cut must not take back what was answered
 
     def _check(
         self,

@@ -8,7 +8,8 @@ from tests.fakes.nvml import FakeNvml, Gpu
 from flyte_server.domain.capacity import Capacity
 from flyte_server.engine.admission import sizes
 from flyte_server.machine import accelerators
-from flyte_server.settings import Settings, SettingsError
+from flyte_server.readings import SettingsError
+from flyte_server.settings import Settings
 
 TWO = FakeNvml(Gpu("GPU-a", "Tesla T4"), Gpu("GPU-b", "Tesla T4"))
 
