@@ -251,7 +251,7 @@ class Settings:
             log_level=_log_level(variables),
             keep_days=readings.amount(variables, "FLYTE_SERVER_KEEP_DAYS", _KEEP_DAYS),
             keep_bytes=_keep_bytes(variables),
-            log_bytes=(readings.positive(variables, "FLYTE_SERVER_LOG_MB") or 1024) * MEBIBYTE,
+            log_bytes=_mebibytes(variables, "FLYTE_SERVER_LOG_MB", 1024),
             environments_bytes=_environments_bytes(variables),
             cgroups=variables.get("FLYTE_SERVER_CGROUPS", "").strip() or "auto",
             most_processes=readings.positive(variables, "FLYTE_SERVER_MOST_PROCESSES")
@@ -262,8 +262,7 @@ class Settings:
             smtp=_smtp(variables),
             notifies_private=readings.yes_or_no(variables, "FLYTE_SERVER_NOTIFY_PRIVATE"),
             inherited=dict(variables),
-            max_message_bytes=(readings.positive(variables, "FLYTE_SERVER_MAX_MESSAGE_MB") or 64)
-            * MEBIBYTE,
+            max_message_bytes=_mebibytes(variables, "FLYTE_SERVER_MAX_MESSAGE_MB", 64),
         )
 
 
@@ -338,6 +337,10 @@ def _lease_seconds(variables: Mapping[str, str]) -> float:
             f"write {_SHORTEST_LEASE_SECONDS:g} or more."
         )
     return seconds
+
+
+def _mebibytes(variables: Mapping[str, str], name: str, default: int) -> int:
+    return (readings.positive(variables, name) or default) * MEBIBYTE
 
 
 def _keep_bytes(variables: Mapping[str, str]) -> int | None:

@@ -148,7 +148,7 @@ class ActionKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Action:
-    """One action: a row that only `engine.engine` changes.
+    """One action: a row that only `engine.changes` changes.
 
     Without slots, so that `but` copies it ten times faster than `dataclasses.replace` would.
     """

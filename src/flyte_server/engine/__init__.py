@@ -1,4 +1,4 @@
-"""Moves actions.  The only writer of an action's phase is `engine.engine`, by
+"""Moves actions.  The only writer of an action's phase is `engine.changes`, by
 `domain.transitions.decide`.
 
 Lives here: accepting work, scheduling, reconciling, waking watchers; the ports that executors and

@@ -7,55 +7,27 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 from flyte_server.clock import Clock
-from flyte_server.domain import errors, fencing, ids, records, transitions
+from flyte_server.domain import errors, ids, records
 from flyte_server.domain.admission.lanes import LIMITABLE, Gate
 from flyte_server.domain.capacity import Capacity, Standing
 from flyte_server.domain.commands import NewAction, NewCondition, NewRun, NewTrace
 from flyte_server.domain.events import (
-    AbortRequested,
-    Answered,
-    Claimed,
     Event,
-    Failed,
-    FoundInCache,
-    Lost,
-    Parked,
-    Refused,
-    Resumed,
-    Slept,
-    Succeeded,
-    TimedOut,
-    TurnCame,
 )
-from flyte_server.domain.phases import Phase
 from flyte_server.domain.records import Action, ActionKey, AttemptKey, Run
 from flyte_server.domain.schedules.records import Tick
-from flyte_server.engine import conditions, intake
-from flyte_server.engine.admission import claiming
-from flyte_server.engine.admission.claiming import Chosen, Mover
+from flyte_server.engine import changes, conditions
 from flyte_server.engine.admission.standing import Processes
-from flyte_server.engine.bus import ABORTS, LIMITS, QUEUE, Bus
-from flyte_server.engine.committer import Answer, Committer, Work, same
+from flyte_server.engine.bus import Bus
+from flyte_server.engine.changes import Claims
+from flyte_server.engine.committer import Committer
 from flyte_server.engine.ports import Outputs
 from flyte_server.engine.pulse import Pulse
-from flyte_server.engine.unit import Unit
-from flyte_server.store import actions, aside
 from flyte_server.store.database import Database
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What the scheduler gets."""
-
-    actions: list[Action]
-    """Each with a new attempt; to be launched."""
-    next_due_at: int | None
-    """When the next action that waits for a moment becomes due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +98,7 @@ class Engine:
         """
         return await self._committer.do(
             partial(
-                _create_run,
+                changes.create_run,
                 command=replace(command, root=self._ruled(command.root)),
                 new_name=self._new_run_name,
                 machine=self.capacity,
@@ -143,7 +115,7 @@ class Engine:
             errors.Invalid: when the root action is not one.
         """
         ruled = replace(command, root=self._ruled(command.root))
-        work = partial(_fire, tick=tick, command=ruled, machine=self.capacity)
+        work = partial(changes.fire, tick=tick, command=ruled, machine=self.capacity)
         return await self._committer.do(work)
 
     async def enqueue(
@@ -162,8 +134,10 @@ class Engine:
             errors.Aborted: when the parent or the run has ended or is being stopped.
             errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        work = partial(_enqueue, run_id=run_id, command=self._ruled(command), machine=self.capacity)
-        return await self._committer.do(_fenced(work, caller))
+        work = partial(
+            changes.enqueue, run_id=run_id, command=self._ruled(command), machine=self.capacity
+        )
+        return await self._committer.do(changes.fenced(work, caller))
 
     async def record_trace(
         self, run_id: int, command: NewTrace, *, caller: AttemptKey | None = None
@@ -176,8 +150,8 @@ class Engine:
             errors.Aborted: when the parent has ended.
             errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        work = partial(_record_trace, run_id=run_id, command=command)
-        return await self._committer.do(_fenced(work, caller))
+        work = partial(changes.record_trace, run_id=run_id, command=command)
+        return await self._committer.do(changes.fenced(work, caller))
 
     async def ask(
         self, run_id: int, command: NewCondition, *, caller: AttemptKey | None = None
@@ -189,8 +163,8 @@ class Engine:
             errors.Aborted: when the parent or the run has ended or is being stopped.
             errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        work = partial(_ask, run_id=run_id, command=command)
-        return await self._committer.do(_fenced(work, caller))
+        work = partial(changes.ask, run_id=run_id, command=command)
+        return await self._committer.do(changes.fenced(work, caller))
 
     async def answer(
         self, key: ActionKey, answer: records.Answer, *, caller: AttemptKey | None = None
@@ -203,8 +177,8 @@ class Engine:
             errors.Conflict: when it has ended; the message says who answered, and when.
             errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        work = partial(_answer, key=key, answer=answer)
-        await self._committer.do(_fenced(work, caller))
+        work = partial(changes.answer, key=key, answer=answer)
+        await self._committer.do(changes.fenced(work, caller))
 
     async def told(self, key: ActionKey) -> None:
         """Nobody is to be told of a condition any more."""
@@ -222,7 +196,7 @@ class Engine:
         Returns:
             The action afterwards; None when there is no such action.
         """
-        return await self._committer.do(partial(_apply, event=event))
+        return await self._committer.do(partial(changes.apply, event=event))
 
     async def abort_run(
         self, run_id: int, reason: str, *, caller: AttemptKey | None = None
@@ -247,8 +221,8 @@ class Engine:
             errors.NotFound: when there is no such action.
             errors.AttemptOver: when the caller is not the current attempt any more.
         """
-        work = partial(_abort, key=key, reason=reason, must_last=True)
-        await self._committer.do(_fenced(work, caller))
+        work = partial(changes.abort, key=key, reason=reason, must_last=True)
+        await self._committer.do(changes.fenced(work, caller))
 
     async def abort_children(self, key: ActionKey, reason: str) -> None:
         """Abort all that an action called, but not the action.
@@ -256,7 +230,7 @@ class Engine:
         Raises:
             errors.NotFound: when there is no such action.
         """
-        await self._committer.do(partial(_abort, key=key, reason=reason, spare=key))
+        await self._committer.do(partial(changes.abort, key=key, reason=reason, spare=key))
 
     async def claim(self, capacity: Capacity) -> Claims:
         """Start new attempts for the actions that are due, as many as have a place under every limit and fit into the
@@ -265,7 +239,7 @@ class Engine:
         One that cannot be moved is set aside with its error; the others start.
         """
         work = partial(
-            _claim,
+            changes.claim,
             capacity=capacity,
             plane=self.plane,
             new_token=self._new_token,
@@ -287,14 +261,14 @@ class Engine:
             key: the action that it is about.
             error: why.
         """
-        await self._committer.do(partial(_set_aside, subject=subject, key=key, error=error))
+        await self._committer.do(partial(changes.set_aside, subject=subject, key=key, error=error))
 
     async def heal(self, subject: str, key: ActionKey | None = None) -> None:
         """Note that something that was set aside works again.
 
         An action that an abort could not reach meanwhile is aborted first.
         """
-        await self._committer.do(partial(_heal, subject=subject, key=key))
+        await self._committer.do(partial(changes.heal, subject=subject, key=key))
 
     def _ruled(self, command: NewAction) -> NewAction:
         """With this control plane's budget for failures that are not the user's, if it has one."""
@@ -330,7 +304,7 @@ class Engine:
                 f"a limit of {most} for the {gate.kind} {gate.name!r} cannot be set;"
                 " give the name of an environment or a queue, and at least 1"
             )
-        await self._committer.do(partial(_set_limit, gate=gate, most=most))
+        await self._committer.do(partial(changes.set_limit, gate=gate, most=most))
 
     async def delete_limit(self, gate: Gate) -> None:
         """Take the limit of an environment or a queue away.
@@ -338,215 +312,8 @@ class Engine:
         Raises:
             errors.NotFound: when it has none.
         """
-        await self._committer.do(partial(_delete_limit, gate=gate))
+        await self._committer.do(partial(changes.delete_limit, gate=gate))
 
     async def close(self) -> None:
         """Finish what was accepted and refuse what comes later."""
         await self._committer.close()
-
-
-def _fenced(work: Work, caller: AttemptKey | None) -> Work:
-    """`work` if the attempt that asks for it is the current one: looked at in the same transaction."""
-    if caller is None:
-        return work
-
-    def checked(unit: Unit) -> Answer[Any]:
-        fencing.check(unit.action(ActionKey(caller.run_id, caller.action)), caller)
-        return work(unit)
-
-    return checked
-
-
-def _create_run(
-    unit: Unit, *, command: NewRun, new_name: Callable[[], str], machine: Capacity
-) -> Answer[tuple[Run, Action]]:
-    key = intake.take_run(unit, command, new_name, machine)
-    return lambda: (unit.current_run(key.run_id), unit.current(key))
-
-
-def _fire(unit: Unit, *, tick: Tick, command: NewRun, machine: Capacity) -> Answer[bool]:
-    return partial(same, intake.take_tick(unit, tick, command, machine))
-
-
-def _enqueue(unit: Unit, *, run_id: int, command: NewAction, machine: Capacity) -> Answer[bool]:
-    return partial(same, intake.take_action(unit, run_id, command, machine))
-
-
-def _record_trace(unit: Unit, *, run_id: int, command: NewTrace) -> Answer[bool]:
-    return partial(same, intake.take_trace(unit, run_id, command))
-
-
-def _ask(unit: Unit, *, run_id: int, command: NewCondition) -> Answer[bool]:
-    return partial(same, conditions.take(unit, run_id, command))
-
-
-def _answer(unit: Unit, *, key: ActionKey, answer: records.Answer) -> Answer[None]:
-    _move(unit, conditions.answerable(unit, key, answer), Answered(key, answer))
-    unit.must_last = True  # who answered will not answer again
-    return partial(same, None)
-
-
-def _apply(unit: Unit, *, event: Event) -> Answer[Action | None]:
-    key = _key(event)
-    try:
-        action = unit.action(key)
-    except errors.Unreadable as error:
-        unit.set_aside(aside.subject("read", key), key, str(error))
-        raise
-    if action is None:
-        _logger.warning("%s names an action that does not exist: %s", type(event).__name__, key)
-        return partial(same, None)
-    if isinstance(event, AbortRequested):
-        return _abort(unit, key=key, reason=event.reason)
-    if _waits_for_children(unit, action, event):
-        _logger.debug("%s is aborted when those that it called are", key)
-    else:
-        if isinstance(event, Parked):
-            event = conditions.looked_at(unit, event)
-        _move_one(unit, unit.current(key), event)  # the look for children may have written it
-    return partial(unit.action, key)
-
-
-def _move_one(unit: Unit, action: Action, event: Event) -> None:
-    """Move an action; what makes it impossible is in its row, which is set aside.
-
-    Raises:
-        errors.Unreadable: with what to do.
-    """
-    try:
-        _move(unit, action, event)
-    except errors.StaleWrite:
-        raise
-    except Exception as error:  # `decide` raises before anything was changed
-        key, said = action.key, f"{type(error).__name__}: {error}"
-        unit.set_aside(aside.subject("move", key), key, said)
-        raise errors.Unreadable(
-            f"{type(event).__name__} of {key.name} of run number {key.run_id} failed ({said}):"
-            " its row is damaged; repair it in state.db"
-        ) from error
-
-
-def _waits_for_children(unit: Unit, action: Action, event: Event) -> bool:
-    """Whether the process of an aborted action has ended before those below it.
-
-    It stays "aborting", so that ABORTED says of a whole tree that nothing of it is alive.  The
-    reconciler reports the loss of its attempt again when the last child is gone.
-    """
-    ends = isinstance(event, Succeeded | Failed | Lost | Parked)
-    return ends and action.aborting is not None and unit.has_open_children(action.key)
-
-
-def _abort(
-    unit: Unit,
-    *,
-    key: ActionKey,
-    reason: str,
-    spare: ActionKey | None = None,
-    must_last: bool = False,
-) -> Answer[Action | None]:
-    """Abort a tree; `must_last`: somebody is told of it, and a power cut must not start it again."""
-    if unit.action(key) is None:
-        raise errors.NotFound(f"run {key.run_id} has no action {key.name} that could be aborted")
-    unit.must_last = unit.must_last or must_last
-    unit.flush()
-    for action in unit.adopt(actions.open_tree(unit.connection, key)):
-        if action.key != spare:
-            _move(unit, action, AbortRequested(action.key, reason))
-    return partial(unit.action, key)
-
-
-def _claim(
-    unit: Unit,
-    *,
-    capacity: Capacity,
-    plane: str,
-    new_token: Callable[[], str],
-    processes: Processes,
-    apart: bool = False,
-) -> Answer[Claims]:
-    mover = Mover(unit, _move, apart=apart)
-
-    def claimed(chosen: Chosen) -> Event:
-        return Claimed(chosen.action.key, new_token(), plane, chosen.devices)
-
-    keys, next_due_at = claiming.claim(unit, capacity, mover, claimed, processes.all)
-    return lambda: Claims([unit.current(key) for key in keys], next_due_at)
-
-
-def _set_aside(unit: Unit, *, subject: str, key: ActionKey | None, error: str) -> Answer[None]:
-    unit.set_aside(subject, key, error)
-    return partial(same, None)
-
-
-def _heal(unit: Unit, *, subject: str, key: ActionKey | None) -> Answer[None]:
-    action = None if key is None else unit.action(key)
-    end = None if action is None else claiming.forsaken(unit, action)
-    if end is not None:
-        _abort(unit, key=end.key, reason=end.reason)
-    unit.heal(subject)
-    if action is not None and conditions.has_one_ended(unit, action):
-        _resume(unit, action.key)
-    unit.topics.update((QUEUE, LIMITS, ABORTS))
-    return partial(same, None)
-
-
-def _set_limit(unit: Unit, *, gate: Gate, most: int) -> Answer[None]:
-    unit.set_limit(gate, most)
-    return partial(same, None)
-
-
-def _delete_limit(unit: Unit, *, gate: Gate) -> Answer[None]:
-    if not unit.delete_limit(gate):
-        raise errors.NotFound(
-            f"the {gate.kind} {gate.name!r} has no limit; list them with 'flyte get limit'"
-        )
-    return partial(same, None)
-
-
-def _move(unit: Unit, action: Action, event: Event) -> None:
-    decision = transitions.decide(action, event, unit.now_us)
-    if decision.ignored is not None:
-        _logger.debug("%s ignored: %s", type(event).__name__, decision.ignored)
-        return
-    unit.put(decision.action)
-    if decision.attempt is not None:
-        unit.put_attempt(decision.attempt)
-    if decision.publish is not None:
-        unit.publish(decision.publish)
-    asker = conditions.asker_of_ended(decision.action)
-    if asker is not None:
-        _resume(unit, asker)
-
-
-def _resume(unit: Unit, asker: ActionKey) -> None:
-    """Let an action go on if it is parked; one whose row is damaged is set aside and goes on when it is healed.
-
-    Nothing is raised for it: the end of the condition, of which somebody is told, stays.
-    """
-    kind = "read"
-    try:
-        parent = unit.action(asker)
-        kind = "move"
-        if parent is not None and parent.phase is Phase.PAUSED:
-            _move(unit, parent, Resumed(asker))
-    except errors.StaleWrite:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the row of the parent
-        unit.set_aside(aside.subject(kind, asker), asker, f"{type(error).__name__}: {error}")
-
-
-def _key(event: Event) -> ActionKey:
-    if isinstance(
-        event,
-        Claimed
-        | AbortRequested
-        | TimedOut
-        | Slept
-        | TurnCame
-        | FoundInCache
-        | Refused
-        | Answered
-        | Resumed,
-    ):
-        return event.key
-    return ActionKey(event.attempt.run_id, event.attempt.action)

@@ -10,7 +10,8 @@ from flyte_server.domain.events import Event, Failed, Lost
 from flyte_server.domain.phases import Blame
 from flyte_server.domain.records import Action, AttemptKey, Failure
 from flyte_server.engine.bus import ABORTS, QUEUE, Bus, Subscription
-from flyte_server.engine.engine import Claims, Engine
+from flyte_server.engine.changes import Claims
+from flyte_server.engine.engine import Engine
 from flyte_server.engine.ports import Executor, LaunchSpecs
 from flyte_server.store import actions
 from flyte_server.store.database import Database

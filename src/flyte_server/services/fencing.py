@@ -1,7 +1,7 @@
 """Which attempt a request comes from, and whether that one still has a say.
 
 The runtime in a task's process sends its attempt with every request.  Requests that change actions are checked in
-the transaction that makes the change (`engine.engine`); for all others the look here is enough.
+the transaction that makes the change (`engine.changes`); for all others the look here is enough.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

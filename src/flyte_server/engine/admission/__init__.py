@@ -2,5 +2,5 @@
 
 Lives here: which of the actions that are due get a place and devices (`claiming`), what can never run on this machine
 (`refusing`), and the answer to "why does it not run yet" (`waiting`).  Counting is `domain/capacity.py`'s, moving an
-action `engine/engine.py`'s.
+action `engine/changes.py`'s.
 """
