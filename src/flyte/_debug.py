@@ -16,7 +16,7 @@ from typing import Any
 
 from flyteidl2.task import common_pb2, run_pb2
 
-from flyte import _session, errors
+from flyte import _ids, _session, errors
 from flyte._client import ControlPlane
 from flyte._client.data import DataLinks
 from flyte._context import RawDataPath, TaskContext
@@ -37,7 +37,7 @@ from flyte.syncify import syncify
 
 _INTERPRETER = "VIRTUAL_ENV"
 _VENV = "venv:"
-_OURS = str(Path(errors.__file__).parent)
+_OURS = str(Path(_ids.__file__).parent)
 _SUCCEEDED = (ActionPhase.SUCCEEDED, ActionPhase.RECOVERED)
 _MOST_NAMED = 8
 

@@ -40,9 +40,10 @@ def test_a_run_waits_for_room_and_ends_as_if_nothing_had_been(
     marks.put("go")
 
     refused = flyte(
-        "run", "waiting_for_room.py", "main", "--marks", str(marks), "--count", "1", expect=1
+        "run", "waiting_for_room.py", "main", "--marks", str(marks), "--count", "1", expect=5
     )
-    assert "the disk is full" in refused.stderr
+    assert f"the disk of {disk}" in refused.stderr
+    assert "is full (0 B of" in refused.stderr
     assert "make room ('flyte get storage' shows what takes it)" in refused.stderr
     root = next(iter(plane.actions("r")))
     assert root["status"]["phase"].endswith("RUNNING")

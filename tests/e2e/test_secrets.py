@@ -173,8 +173,15 @@ def test_the_command_line_never_shows_a_value(plane: Plane, tmp_path: Path) -> N
 OFFICIAL = PROGRAMS.parents[2] / ".venv-official" / "bin" / "flyte"
 
 
+@pytest.fixture
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The official client sends no token over plain HTTP."""
+    monkeypatch.setenv("FLYTE_SERVER_AUTH", "none")
+
+
 @pytest.mark.official_client
 @pytest.mark.skipif(not OFFICIAL.exists(), reason="run `make official-client` first")
+@pytest.mark.usefixtures("nobody_is_asked")
 def test_an_official_client_keeps_secrets_that_our_tasks_get(plane: Plane, tmp_path: Path) -> None:
     def official(*arguments: str) -> str:
         place = ("--endpoint", f"dns:///127.0.0.1:{plane.port}", "--insecure")

@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     NOT_ALLOWED = 4
     """The control plane wants a login, or another role."""
     UNREACHABLE = 5
-    """Nobody answers at the control plane's address."""
+    """Nobody answers at the control plane's address, or it can take nothing now (a full disk); try again later."""
     INTERRUPTED = 130
     """Ctrl-C, as shells have it."""
 

@@ -200,7 +200,7 @@ async def test_one_that_fills_its_disk_is_found(scene: Scene, run: Callable[[Wat
     await eventually(lambda: scene.overruns)
     ((_, overrun),) = scene.overruns
     assert (overrun.cause, overrun.limit) == (DISK_FULL, 4 * MIB)
-    assert overrun.peak >= 8 * MIB
+    assert overrun.peak > 4 * MIB  # it may be seen before all of it is written
 
 
 @pytest.mark.usefixtures("real_groups")
