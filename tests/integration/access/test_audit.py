@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
 from tests.integration.access.conftest import DOMAIN, OWN, PROJECT, RUNS, Locked, run_id
 
 from flyte_server.auth.roles import Role
 from flyte_server.clock import RealClock
+from flyte_server.services.access.auditing import Audit
+from flyte_server.services.access.callers import Caller
+from flyte_server.services.access.places import Place
 from flyte_server.store.access import audit
 from flyte_server.store.access.audit import Asked, Entry
 from flyte_server.store.database import Database
@@ -42,6 +46,28 @@ async def test_a_refusal_is_written_down(locked: Locked) -> None:
     await locked.ask(f"{RUNS}/AbortRun", {"runId": run_id()}, token=token)
     found = await entries(locked, who="key:nosy")
     assert [entry["outcome"] for entry in found] == ["permission_denied"]
+
+
+class PlugPulledError(BaseException):
+    """Everything ends, in the middle of a change."""
+
+
+async def test_what_was_under_way_when_everything_ended_has_its_entry() -> None:
+    database = Database.in_memory()
+    log = Audit(database, RealClock())
+    begun: list[Entry] = []
+
+    async def creates_a_run() -> None:
+        ada, place = Caller("user:ada", "Ada", "person"), Place("p", "d", "r1")
+        async with log.of("RunService/CreateRun", ada, [place], "127.0.0.1:7"):
+            begun.extend(entry for _, entry in await database.read(audit.listing, Asked()))
+            raise PlugPulledError
+
+    with pytest.raises(PlugPulledError):
+        await creates_a_run()
+    assert [(entry.subject, entry.outcome) for entry in begun] == [("user:ada", "begun")]
+    assert [entry for _, entry in await database.read(audit.listing, Asked())] == begun
+    database.close()
 
 
 async def test_values_of_secrets_and_keys_are_nowhere(locked: Locked) -> None:

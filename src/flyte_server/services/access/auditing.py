@@ -15,6 +15,8 @@ from flyte_server.store.access.audit import Entry
 from flyte_server.store.database import Database
 
 OK = "ok"
+BEGUN = "begun"
+"""It was under way when the control plane ended, or when it was given up: nobody knows how it ended."""
 _MOST_ENTRIES = 200_000
 _KEEP_US = 365 * 24 * 3600 * 1_000_000
 _LONGEST_TARGET = 500
@@ -36,23 +38,26 @@ class Audit:
     async def of(
         self, method: str, caller: Caller, places: Sequence[Place], address: str | None
     ) -> AsyncGenerator[None]:
-        """Write down how the block ends, before anybody is told."""
+        """Write down that the block begins, and how it ends before anybody is told.
+
+        The entry is older than the change, so no crash and no power cut leaves a change without one.
+        """
+        number = await self._begin(method, caller, places, address=address)
         try:
             yield
         except Exception as error:
-            await self._write(method, caller, places, address=address, outcome=faults.code(error))
+            await self._database.write(audit.settle, number, faults.code(error))
             raise
-        await self._write(method, caller, places, address=address, outcome=OK)
+        await self._database.write(audit.settle, number, OK)
 
-    async def _write(
+    async def _begin(
         self,
         method: str,
         caller: Caller,
         places: Sequence[Place],
         *,
         address: str | None,
-        outcome: str,
-    ) -> None:
+    ) -> int:
         targets = ", ".join(dict.fromkeys(filter(None, map(str, places))))
         entry = Entry(
             at=self._clock.now_us(),
@@ -62,7 +67,7 @@ class Audit:
             method=method,
             project=next((place.project for place in places if place.project), ""),
             target=targets[:_LONGEST_TARGET],
-            outcome=outcome,
+            outcome=BEGUN,
             address=(address or "").rpartition(":")[0],
         )
-        await self._database.write(audit.add, entry, most=_MOST_ENTRIES, keep_us=_KEEP_US)
+        return await self._database.write(audit.add, entry, most=_MOST_ENTRIES, keep_us=_KEEP_US)

@@ -1,4 +1,4 @@
-"""Rows of the audit log; they are written and removed, never changed."""
+"""Rows of the audit log: written before what they tell of begins, settled when it has ended, removed when old."""
 
 from dataclasses import asdict, dataclass
 
@@ -38,8 +38,8 @@ class Asked:
     limit: int = 100
 
 
-def add(connection: Connection, entry: Entry, *, most: int, keep_us: int) -> None:
-    """Write an entry; now and then forget the oldest.
+def add(connection: Connection, entry: Entry, *, most: int, keep_us: int) -> int:
+    """Write an entry and give its number; now and then forget the oldest.
 
     Args:
         most: how many entries are kept.
@@ -48,6 +48,12 @@ def add(connection: Connection, entry: Entry, *, most: int, keep_us: int) -> Non
     number: int = _statements.insert(connection, **asdict(entry))
     if number % _BETWEEN_LOOKS == 0:
         prune(connection, most=most, oldest=entry.at - keep_us)
+    return number
+
+
+def settle(connection: Connection, number: int, outcome: str) -> None:
+    """Say how it has ended."""
+    _statements.settle(connection, number=number, outcome=outcome)
 
 
 def prune(connection: Connection, *, most: int, oldest: int) -> None:

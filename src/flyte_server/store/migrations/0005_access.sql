@@ -33,7 +33,7 @@ CREATE TABLE audit (
     project TEXT NOT NULL,
     -- What the call was about: a run, a task, a key, …
     target TEXT NOT NULL,
-    -- 'ok', or the code of the refusal.
+    -- 'ok', the code of the refusal, or 'begun' if the control plane ended before the end was known.
     outcome TEXT NOT NULL,
     address TEXT NOT NULL
 );

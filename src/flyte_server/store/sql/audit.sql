@@ -4,6 +4,10 @@ INSERT INTO audit (at, subject, name, kind, method, project, target, outcome, ad
 VALUES (:at, :subject, :name, :kind, :method, :project, :target, :outcome, :address)
 RETURNING id;
 
+-- name: settle!
+-- How a call has ended.
+UPDATE audit SET outcome = :outcome WHERE id = :number;
+
 -- name: listing
 -- Entries, the newest first; empty words ask for all.
 SELECT id, at, subject, name, kind, method, project, target, outcome, address FROM audit
